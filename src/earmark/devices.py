@@ -1,0 +1,39 @@
+"""Where the arithmetic runs: the device that a person names, and the threads on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from earmark.errors import UserError
+
+
+def choose_device(name: str = "auto") -> str:
+    """The device that `auto` means here (a GPU where there is one); a named one is tried.
+
+    Raises:
+        UserError: torch does not know it, or cannot use it here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"--device {name}", f"it cannot be used here: {first}", "Try --device cpu."
+        ) from error
+    return name
+
+
+@contextmanager
+def using_threads(number: int | None) -> Iterator[None]:
+    """Run a block with so many threads; None leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
