@@ -1,0 +1,340 @@
+"""An open sound file as native frames in order, by libsndfile or by FFmpeg."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from earmark.quiet import quiet
+
+if TYPE_CHECKING:
+    import av
+
+Frames = NDArray[np.float32]
+
+_UNKNOWN = 2**62  # libsndfile says about this much where it does not know the length
+_JUMP_SECONDS = 120  # a shorter gap is decoded: what AAC and Opus make up depends a little on all before it
+_PREROLL_SECONDS = 1  # decoded and thrown away after a seek, until overlaps and bit reservoirs are full
+_LONGEST_OGG_PAGE = (
+    255 * 2048
+)  # in frames; libsndfile (1.2.2) misses its place when it seeks into the last page
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,"
+    "tta,w64,wav,webm,wv"
+)  # what FFmpeg may open: no playlists, which name other files and addresses, and no text or pictures
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a sound file says of itself."""
+
+    sample_rate: int
+    """Native rate in Hz."""
+    channels: int
+    """Number of channels."""
+    frames: int
+    """Length in samples of one channel; -1 where the file does not say."""
+    duration: float
+    """Length in seconds; nan where the file does not say."""
+    format: str
+    """Format or codec, such as "WAV", "MP3" or "AAC"."""
+    exact: bool
+    """Whether the length is known, not estimated."""
+
+    @property
+    def least_frames(self) -> int:
+        """The length below which the sound was cut off: the known one less 50 ms, 0 for an estimate."""
+        return max(0, self.frames - self.sample_rate // 20) if self.exact else 0
+
+
+class DecoderError(Exception):
+    """The decoder's own words when it refuses a file or loses its way in one."""
+
+
+class Decoder(Protocol):
+    """An open sound file: frames in order, forward only."""
+
+    info: AudioInfo
+    position: int
+
+    def read(self, n: int) -> Frames:
+        """The next frames, float32 `[<= n, channels]`, none at the end; DecoderError at a break."""
+
+    def jump(self, frame: int) -> None:
+        """Go forward towards `frame` if that is quicker than reading; `position` says where this led."""
+
+    def close(self) -> None:
+        """Let go of the file; whoever opened it closes it."""
+
+
+class SndfileDecoder:
+    """libsndfile: WAV, FLAC, Ogg, MP3, AIFF, AU, CAF and more."""
+
+    name = "libsndfile"
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._broken: DecoderError | None = None
+        self.position = 0
+        self._sound = sound = self._open()
+        frames = sound.frames if 0 <= sound.frames < _UNKNOWN else -1
+        duration = frames / sound.samplerate if frames >= 0 else float("nan")
+        exact = frames >= 0 and not sound.subtype.startswith("MPEG")
+        self.info = AudioInfo(sound.samplerate, sound.channels, frames, duration, sound.format, exact)
+
+    def read(self, n: int) -> Frames:
+        """The next frames; those before a break come first, the error at the next call."""
+        if self._broken:
+            raise self._broken
+        if self.info.frames >= 0:  # no memory for more than the header claims, and a little to see the end
+            n = min(n, max(self.info.frames - self.position, 1024))
+        try:
+            frames = self._read(n)
+        except DecoderError as error:
+            self._broken = error
+            frames = self._salvage()
+            if not len(frames):
+                raise
+        self.position += len(frames)
+        return frames
+
+    def jump(self, frame: int) -> None:
+        """Seek to `frame`, or to before it where libsndfile's landing needs a run-up to be exact."""
+        rate, codec = self.info.sample_rate, self._sound.subtype
+        if codec == "OPUS" and frame - self.position < _JUMP_SECONDS * rate:
+            return
+        if codec == "OPUS" or codec.startswith("MPEG"):
+            frame -= _PREROLL_SECONDS * rate
+        elif codec == "VORBIS":
+            frame = min(frame, self.info.frames - _LONGEST_OGG_PAGE)
+        if frame <= self.position or not soundfile.SoundFile.seekable(self._sound):
+            return
+        try:
+            with quiet:
+                self._sound.seek(frame)
+            self.position = frame
+        except soundfile.LibsndfileError:
+            self._reopen()
+
+    def close(self) -> None:
+        """Let go of the file; whoever opened it closes it."""
+        self._sound.close()
+
+    def _open(self) -> _Straight:
+        # By descriptor: without a name there is no ending to be led by. On Windows descriptors belong to
+        # the C library, and libsndfile has one of its own.
+        source = self._file if os.name == "nt" else self._file.fileno()
+        try:
+            with quiet:
+                return _Straight(source, closefd=False)
+        except soundfile.LibsndfileError as error:
+            raise DecoderError(_own_words(error)) from error
+
+    def _reopen(self) -> None:
+        self._sound.close()
+        self._file.seek(0)
+        self._sound = self._open()
+        self.position = 0
+
+    def _read(self, n: int) -> Frames:
+        try:
+            with quiet:
+                frames: Frames = self._sound.read(n, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DecoderError(_own_words(error)) from error
+        return frames
+
+    def _salvage(self) -> Frames:
+        """The frames from `position` to the break: libsndfile drops the whole block that a break is in."""
+        goal, pieces = self.position, [np.zeros((0, self.info.channels), np.float32)]
+        try:
+            self._reopen()
+            if goal:
+                self.jump(goal)
+            while self.position < goal:
+                self.position += len(self._read(min(65536, goal - self.position))) or goal
+            while len(piece := self._read(256)):
+                pieces.append(piece)
+        except DecoderError:
+            pass
+        self.position = goal
+        return np.concatenate(pieces)
+
+
+class _Straight(soundfile.SoundFile):  # type: ignore[misc]
+    """Reads straight on; soundfile seeks after every block, which takes time and fails at a damaged end."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class FFmpegDecoder:
+    """FFmpeg, by PyAV: m4a, aac, wma, webm, speex and whatever else libsndfile refuses."""
+
+    name = "FFmpeg"
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._open()
+        self.info = self._describe()
+        # Only MP4's clock counts samples; others (1 ms in webm and wma, a guess in aac) cannot tell where.
+        ahead = self._ahead
+        self._seekable = bool(
+            self.info.exact and ahead and ahead.time_base and ahead.time_base * ahead.rate == 1
+        )
+        self._origin = ahead.pts if ahead and ahead.pts else 0
+
+    def read(self, n: int) -> Frames:
+        """The next frames; those before a break come first, the error at the next call."""
+        pieces, wanted = [self._rest[:n]], n - len(self._rest)
+        self._rest = self._rest[n:]
+        while wanted > 0 and self._ahead is not None:
+            piece = _samples(self._ahead)
+            pieces.append(piece[:wanted])
+            self._rest = piece[max(wanted, 0) :]
+            wanted -= len(piece)
+            self._ahead = self._next_frame()
+        frames = np.concatenate(pieces)
+        if self._broken and not len(frames):
+            raise self._broken
+        self.position += len(frames)
+        return frames
+
+    def jump(self, frame: int) -> None:
+        """Seek to a little before `frame`, where the file's clock counts samples and the way is long."""
+        rate = self.info.sample_rate
+        if not self._seekable or frame - self.position < _JUMP_SECONDS * rate:
+            return
+        import av
+
+        try:
+            self._container.seek(self._origin + frame - _PREROLL_SECONDS * rate, stream=self._stream)
+            self._start()
+            if self._ahead is not None and self._ahead.pts is not None:
+                self.position = self._ahead.pts - self._origin
+                if 0 < self.position <= frame - rate // 2:
+                    return
+        except av.FFmpegError:
+            pass
+        self._container.close()
+        self._file.seek(0)
+        self._open()
+
+    def close(self) -> None:
+        """Let go of the file; whoever opened it closes it."""
+        self._container.close()
+
+    def _open(self) -> None:
+        import av
+
+        self.position = 0
+        try:
+            with quiet:
+                options = {"format_whitelist": _FORMATS}
+                self._source = _Source(self._file)
+                self._container = av.open(self._source, options=options, metadata_errors="replace")
+        except (av.FFmpegError, OSError) as error:
+            raise DecoderError(_own_words(error)) from error
+        streams = [stream for stream in self._container.streams.audio if stream.codec_context is not None]
+        if not streams:
+            self._container.close()
+            raise DecoderError("no sound stream with a known codec in it")
+        self._stream = streams[0]
+        self._stream.codec_context.thread_count = 1
+        self._start()
+        if self._ahead is None and self._broken:
+            self._container.close()
+            raise self._broken
+
+    def _start(self) -> None:
+        """Decode the first frame from where the container stands."""
+        self._broken: DecoderError | None = None
+        self._frames = self._decode()
+        self._ahead = self._next_frame()
+        self._rest = _samples(self._ahead)[:0] if self._ahead else np.zeros((0, 1), np.float32)
+
+    def _describe(self) -> AudioInfo:
+        """What the header says; the true rate and channels are known from the first frame alone (HE-AAC)."""
+        stream, container, codec = self._stream, self._container, self._stream.codec_context.name.upper()
+        if self._ahead is None:
+            return AudioInfo(0, 0, 0, 0.0, codec, True)
+        seconds = float("nan")
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            seconds = container.duration / 1e6
+        rate, exact = self._ahead.sample_rate, "mp4" in container.format.name and stream.duration is not None
+        frames = -1 if np.isnan(seconds) else max(1, round(seconds * rate))
+        return AudioInfo(rate, self._ahead.layout.nb_channels, frames, seconds, codec, exact)
+
+    def _next_frame(self) -> av.AudioFrame | None:
+        with quiet:
+            return next(self._frames, None)
+
+    def _decode(self) -> Iterator[av.AudioFrame]:
+        """Frames until the end or a break, noted in `_broken`; damage before the first is passed over."""
+        import av
+
+        shape = None
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                for frame in next(packets).decode():
+                    shape = shape or (frame.sample_rate, frame.layout.nb_channels)
+                    self._broken = None
+                    if shape != (frame.sample_rate, frame.layout.nb_channels):
+                        raise ValueError("the rate or the number of channels changes on the way")
+                    yield frame  # type: ignore[misc]
+            except StopIteration:
+                if self._source.failure:
+                    self._broken = DecoderError(_own_words(self._source.failure))
+                return
+            except (av.FFmpegError, OSError, ValueError) as error:
+                self._broken = DecoderError(_own_words(error))
+                if shape:
+                    return
+
+
+class _Source:
+    """A file as PyAV may see it: no name, no exceptions; PyAV prints those that FFmpeg gives it no chance to raise."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.tell = file.tell
+        self.failure: OSError | None = None
+
+    def read(self, n: int) -> bytes:
+        try:
+            return self._file.read(n)
+        except OSError as error:
+            self.failure = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):  # a damaged file sends FFmpeg to before the beginning
+            return -1
+
+
+def _samples(frame: av.AudioFrame) -> Frames:
+    """The samples of FFmpeg's frame, float32 `[n, channels]` in -1 to 1."""
+    samples: NDArray[Any] = frame.to_ndarray()
+    samples = samples.reshape(-1, frame.layout.nb_channels) if frame.format.is_packed else samples.T
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if samples.dtype.kind == "i":
+        return samples.astype(np.float32) / np.float32(2.0 ** (8 * samples.dtype.itemsize - 1))
+    return samples.astype(np.float32, copy=False)
+
+
+def _own_words(error: Exception) -> str:
+    """What a decoder said, without the number of the descriptor that it was said about."""
+    words = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return str(words).strip().rstrip(".")

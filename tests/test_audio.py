@@ -1,0 +1,792 @@
+"""Every format sounds like itself, every excerpt is the slice it claims to be, every refusal says why."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import pickle
+import socket
+import struct
+import tarfile
+import threading
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import librosa
+import numpy as np
+import pytest
+import scipy.signal
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from earmark import audio
+from earmark.audio import REASONS, AudioError
+from earmark.errors import UserError
+
+T = TypeVar("T")
+
+SNDFILE = {
+    "pcm16.wav": ("WAV", "PCM_16", 22050),
+    "pcm8.wav": ("WAV", "PCM_U8", 11025),
+    "pcm24.wav": ("WAVEX", "PCM_24", 96000),
+    "float.wav": ("WAV", "FLOAT", 44101),
+    "double.wav": ("WAV", "DOUBLE", 8000),
+    "ima.wav": ("WAV", "IMA_ADPCM", 22050),
+    "gsm.wav": ("WAV", "GSM610", 8000),
+    "rf64.wav": ("RF64", "PCM_16", 22050),
+    "w64.w64": ("W64", "PCM_16", 22050),
+    "flac.flac": ("FLAC", "PCM_16", 44100),
+    "vorbis.ogg": ("OGG", "VORBIS", 44100),
+    "opus.opus": ("OGG", "OPUS", 48000),
+    "layer3.mp3": ("MP3", "MPEG_LAYER_III", 22050),
+    "aiff.aiff": ("AIFF", "PCM_16", 22050),
+    "ulaw.au": ("AU", "ULAW", 8000),
+    "alac.caf": ("CAF", "ALAC_16", 44100),
+}
+FFMPEG = {
+    "aac.m4a": ("ipod", "aac", 44100),
+    "alac.m4a": ("ipod", "alac", 44100),
+    "adts.aac": ("adts", "aac", 44100),
+    "opus.webm": ("webm", "libopus", 48000),
+    "wma.wma": ("asf", "wmav2", 44100),
+    "ac3.ac3": ("ac3", "ac3", 48000),
+    "wavpack.wv": ("wv", "wavpack", 44100),
+}
+LOSSLESS = {
+    "pcm16.wav",
+    "pcm24.wav",
+    "float.wav",
+    "double.wav",
+    "rf64.wav",
+    "w64.w64",
+    "flac.flac",
+    "aiff.aiff",
+} | {
+    "alac.caf",
+    "alac.m4a",
+}
+ALL = [*SNDFILE, *FFMPEG]
+
+
+def encode(path: Path, wave: np.ndarray, rate: int, form: str, codec: str, **options: str) -> None:
+    """Write float32 `[T]` through one of FFmpeg's encoders."""
+    with av.open(str(path), "w", format=form, options=options) as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream.bit_rate = 4 * rate if codec == "aac" else 128_000
+        context = stream.codec_context
+        context.open()
+        resampler = av.AudioResampler(
+            context.format.name, "mono", rate, frame_size=context.frame_size or 4096
+        )
+        frame = av.AudioFrame.from_ndarray(wave[None], format="flt", layout="mono")
+        frame.sample_rate, frame.pts = rate, 0
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+
+
+def chirp(seconds: float, rate: int) -> np.ndarray:
+    """A sweep from 300 Hz up: no two stretches of it are alike."""
+    time = np.arange(round(seconds * rate)) / rate
+    return (0.4 * scipy.signal.chirp(time, 300, seconds, 1500)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 3-second chirp in every format that can be written here."""
+    folder = tmp_path_factory.mktemp("sounds")
+    for name, (form, subtype, rate) in SNDFILE.items():
+        soundfile.write(folder / name, chirp(3, rate), rate, format=form, subtype=subtype)
+    for name, (form, codec, rate) in FFMPEG.items():
+        encode(folder / name, chirp(3, rate), rate, form, codec)
+    return folder
+
+
+def rate_of(name: str) -> int:
+    return (SNDFILE.get(name) or FFMPEG[name])[2]
+
+
+def reason_of(path: Path, **options: float) -> str:
+    with pytest.raises(AudioError) as caught:
+        audio.read(path, **options)
+    assert caught.value.path == path
+    assert REASONS[caught.value.reason] in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value).encode()  # no lone surrogates: it can be printed
+    return caught.value.reason
+
+
+# What a file sounds like
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_format_sounds_like_what_was_written(sounds: Path, name: str) -> None:
+    rate = rate_of(name)
+    wave, want = audio.read(sounds / name), chirp(3, rate)
+    assert wave.dtype == np.float32
+    assert abs(len(wave) - len(want)) < 0.12 * rate
+    if name in LOSSLESS:
+        np.testing.assert_allclose(wave, want, atol=2**-15)
+    spectrum = np.abs(np.fft.rfft(wave))
+    peak = np.fft.rfftfreq(len(wave), 1 / rate)[
+        np.average(np.arange(len(spectrum)), weights=spectrum**2).astype(int)
+    ]
+    assert 700 < peak < 1100
+    assert abs(np.std(wave) / np.std(want) - 1) < 0.1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_probe_tells_what_is_decoded(sounds: Path, name: str) -> None:
+    info, wave = audio.probe(sounds / name), audio.read(sounds / name)
+    assert (info.sample_rate, info.channels) == (rate_of(name), 1)
+    assert info.duration == pytest.approx(info.frames / info.sample_rate, abs=1e-4)
+    assert abs(info.frames - len(wave)) <= (1024 if info.exact else 0.3 * info.frames)
+    assert info.exact == (
+        name not in ("layer3.mp3", "adts.aac", "opus.webm", "wma.wma", "ac3.ac3", "wavpack.wv")
+    )
+
+
+def test_the_content_decides_and_not_the_ending(sounds: Path, tmp_path: Path) -> None:
+    want = audio.read(sounds / "pcm16.wav")
+    for ending in ("mp3", "raw", "vox", "gsm", "flac", "m4a", "txt", "m3u8"):
+        path = tmp_path / f"sound.{ending}"
+        path.write_bytes((sounds / "pcm16.wav").read_bytes())
+        np.testing.assert_array_equal(audio.read(path), want)
+    (tmp_path / "sound.wav").write_bytes((sounds / "aac.m4a").read_bytes())
+    assert audio.probe(tmp_path / "sound.wav").format == "AAC"
+    (tmp_path / "noise.raw").write_bytes(np.random.default_rng(0).integers(1, 100, 5000, np.uint8).tobytes())
+    assert reason_of(tmp_path / "noise.raw") == "not_audio"
+
+
+@pytest.mark.parametrize("name", ["flac.flac", "vorbis.ogg", "layer3.mp3", "pcm24.wav", "float.wav"])
+@pytest.mark.parametrize("rate", [16000, 22050])
+@pytest.mark.filterwarnings("ignore:.*removal in Python 3.13:DeprecationWarning")  # librosa's own
+def test_a_file_reads_as_librosa_loads_it(sounds: Path, tmp_path: Path, name: str, rate: int) -> None:
+    form, subtype, native = SNDFILE[name]
+    left = chirp(2.3, native)
+    path = tmp_path / name
+    soundfile.write(path, np.stack([left, left[::-1]], axis=1), native, format=form, subtype=subtype)
+    ours, theirs = audio.read(path, rate), librosa.load(path, sr=rate)[0]
+    assert abs(len(ours) - len(theirs)) <= 1  # librosa rounds lengths up
+    common = min(len(ours), len(theirs))
+    np.testing.assert_allclose(ours[:common], theirs[:common], atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+def test_channels_are_mixed_to_their_mean(tmp_path: Path, channels: int) -> None:
+    waves = np.random.default_rng(0).uniform(-0.5, 0.5, (4000, channels)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", waves, 8000, subtype="FLOAT")
+    np.testing.assert_allclose(audio.read(tmp_path / "a.wav"), waves.mean(axis=1), atol=1e-7)
+    late = audio.read(tmp_path / "a.wav", start=0.10125)
+    np.testing.assert_array_equal(late, audio.read(tmp_path / "a.wav")[810:])
+
+
+@pytest.mark.parametrize("resampler", audio.RESAMPLERS)
+def test_both_resamplers_keep_a_tone_and_give_the_same_length(
+    tone: Callable[..., np.ndarray], resampler: str
+) -> None:
+    for native, rate in ((44100, 22050), (8000, 22050), (11127, 16000)):
+        wave = audio.resample(tone(440, 1.0, native), native, rate, resampler)
+        want = tone(440, 1.0, rate)
+        assert wave.dtype == np.float32
+        assert len(wave) == int(native * rate / native + 0.5)
+        np.testing.assert_allclose(wave[2000:-2000], want[2000:-2000], atol=2e-3)
+    with pytest.raises(ValueError, match="'sox' is unknown; there are soxr, fourier"):
+        audio.resample(tone(), 22050, 8000, "sox")
+
+
+def test_the_fourier_resampler_is_scipys_on_the_excerpt(sounds: Path) -> None:
+    native = audio.read(sounds / "flac.flac", start=0.5, end=1.5)
+    ours = audio.read(sounds / "flac.flac", 16000, 0.5, 1.5, resampler="fourier")
+    np.testing.assert_allclose(ours, scipy.signal.resample(native, 16000), atol=1e-6)
+
+
+# Excerpts
+
+
+@pytest.mark.parametrize("name", ALL)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(start=st.floats(0, 2.8), length=st.floats(0.02, 3))
+def test_an_excerpt_is_the_slice_of_the_whole(sounds: Path, name: str, start: float, length: float) -> None:
+    rate, whole = rate_of(name), audio.read(sounds / name)
+    want = whole[round(start * rate) : round((start + length) * rate)]
+    np.testing.assert_allclose(audio.read(sounds / name, start=start, end=start + length), want, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["flac.flac", "layer3.mp3", "gsm.wav", "adts.aac", "aac.m4a"])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spans=st.lists(st.tuples(st.floats(0, 3.3), st.floats(0.005, 1.5) | st.none()), max_size=6))
+def test_spans_in_one_pass_equal_reads_one_by_one(
+    sounds: Path, name: str, spans: list[tuple[float, float | None]]
+) -> None:
+    asked = sorted([(start, length and start + length) for start, length in spans], key=lambda span: span[0])
+    for (start, end), got in zip(asked, audio.read_spans(sounds / name, asked, 16000), strict=True):
+        assert got[0] == start
+        assert got[1] == end or (end is None and math.isnan(got[1]))
+        if isinstance(got[2], AudioError):
+            assert got[2].__traceback__ is None
+            assert (
+                reason_of(sounds / name, start=start, end=math.nan if end is None else end) == got[2].reason
+            )
+        else:
+            np.testing.assert_allclose(got[2], audio.read(sounds / name, 16000, start, end), atol=1e-6)
+
+
+def test_spans_must_ascend_and_be_possible(sounds: Path) -> None:
+    with pytest.raises(ValueError, match="must ascend"):
+        list(audio.read_spans(sounds / "flac.flac", [(1.0, 2.0), (0.5, 1.0)], None))
+    for start, end in ((-1.0, 1.0), (1.0, 1.0), (math.nan, 1.0)):
+        with pytest.raises(ValueError, match="an excerpt must"):
+            audio.read(sounds / "flac.flac", start=start, end=end)
+
+
+@pytest.mark.parametrize("codec", ["aac", "alac"])
+def test_a_far_excerpt_of_a_long_m4a_is_found_by_its_clock(tmp_path: Path, codec: str) -> None:
+    rate, path = 8000, tmp_path / "long.m4a"
+    wave = chirp(300, rate)
+    encode(path, wave, rate, "ipod", codec)
+    whole = audio.read(path)
+    for start in (121.0, 233.333, 298.9):
+        excerpt = audio.read(path, start=start, end=start + 1)
+        np.testing.assert_array_equal(excerpt, whole[round(start * rate) : round((start + 1) * rate)])
+    spans = list(audio.read_spans(path, [(130.0, 131.0), (290.0, 291.0)], None))
+    np.testing.assert_array_equal(spans[1][2], whole[290 * rate : 291 * rate])
+    assert reason_of(path, start=450.0) == "outside"
+
+
+# Sliding
+
+
+@pytest.fixture(scope="session")
+def ramp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """A file of `n` frames at 1 kHz whose samples tell their own position."""
+    folder = tmp_path_factory.mktemp("ramps")
+
+    def make(n: int) -> Path:
+        path = folder / f"{n}.wav"
+        if not path.exists():
+            soundfile.write(path, (np.arange(n) + 1) / 4096, 1000, subtype="FLOAT")
+        return path
+
+    return make
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(n=st.integers(10, 4000), clip=st.integers(20, 1500), hop=st.floats(0.1, 1.0), ms=st.booleans())
+def test_sliding_covers_a_file_from_start_to_end(
+    ramp: Callable[[int], Path], n: int, clip: int, hop: float, ms: bool
+) -> None:
+    clip_seconds, hop_seconds = clip / 1000, max(1, round(hop * clip)) / 1000 if ms else hop * clip / 1000
+    heard, ends = np.zeros(n, bool), []
+    clips = list(audio.slide(ramp(n), clip_seconds, hop_seconds, None))
+    for start, end, wave in clips:
+        assert not isinstance(wave, AudioError)
+        first, last = round(start * 1000), round(end * 1000)
+        np.testing.assert_array_equal(wave, (np.arange(first, last) + 1).astype(np.float32) / 4096)
+        np.testing.assert_array_equal(wave, audio.read(ramp(n), start=start, end=end))
+        heard[first:last] = True
+        ends.append(last)
+    assert heard.all()
+    assert ends[-1] == n
+    assert len(set(ends)) == len(ends)  # no clip within another
+    lengths = {len(wave) for _, _, wave in clips[:-1]}
+    assert all(abs(length - clip) <= 1 for length in lengths)
+    assert len(clips[-1][2]) >= min(n, clip // 2)
+
+
+@pytest.mark.parametrize(
+    ("n", "clip", "hop", "want"),
+    [
+        (1000, 0.5, 0.5, [(0, 0.5), (0.5, 1.0)]),
+        (1200, 0.5, 0.5, [(0, 0.5), (0.5, 1.0), (0.7, 1.2)]),
+        (1250, 0.5, 0.5, [(0, 0.5), (0.5, 1.0), (1.0, 1.25)]),
+        (300, 0.5, 0.25, [(0, 0.3)]),
+        (20, 0.5, 0.25, [(0, 0.02)]),
+        (500, 0.5, 0.25, [(0, 0.5)]),
+        (2100, 0.5, 1.0, [(0, 0.5), (1.0, 1.5), (1.6, 2.1)]),
+        (1900, 0.5, 1.0, [(0, 0.5), (1.0, 1.5)]),
+    ],
+)
+def test_the_rest_at_the_end_becomes_a_whole_clip_where_it_is_short(
+    ramp: Callable[[int], Path], n: int, clip: float, hop: float, want: list[tuple[float, float]]
+) -> None:
+    got = [(start, end) for start, end, _ in audio.slide(ramp(n), clip, hop, None)]
+    np.testing.assert_allclose(got, want, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["vorbis.ogg", "layer3.mp3", "adts.aac", "opus.webm"])
+def test_a_clip_of_a_slide_is_what_read_gives(sounds: Path, name: str) -> None:
+    for start, end, wave in audio.slide(sounds / name, 0.7, 0.35, 16000):
+        np.testing.assert_allclose(wave, audio.read(sounds / name, 16000, start, end), atol=1e-6)
+
+
+def test_a_silent_clip_inside_has_its_reason_and_the_others_stand(tmp_path: Path) -> None:
+    wave = np.concatenate([chirp(1, 8000), np.zeros(8000, np.float32), chirp(1, 8000)])
+    wave[20000] = np.nan
+    soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
+    got = [getattr(wave, "reason", "") for _, _, wave in audio.slide(tmp_path / "a.wav", 0.5, 0.5, None)]
+    assert got == ["", "", "silent", "silent", "", "not_finite"]
+
+
+def test_clips_that_overlap_share_no_memory(sounds: Path) -> None:
+    first, second, *_ = [wave for _, _, wave in audio.slide(sounds / "pcm16.wav", 1.0, 0.5, None)]
+    assert not np.shares_memory(first, second)
+
+
+def test_sliding_refuses_steps_that_lead_nowhere(sounds: Path) -> None:
+    for clip, hop in ((0.001, 1.0), (1.0, 0.0), (math.nan, 1.0)):
+        with pytest.raises(ValueError, match=r"a clip must have 0\.01 s or more and the hop must be above 0"):
+            next(audio.slide(sounds / "flac.flac", clip, hop, None))
+
+
+def test_a_long_file_slides_in_the_memory_of_a_short_one(tmp_path: Path) -> None:
+    def peak(minutes: int) -> int:
+        path = tmp_path / f"{minutes}.flac"
+        with soundfile.SoundFile(path, "w", 16000, 1) as file:
+            for _ in range(minutes):
+                file.write(np.tile([0.25, -0.25], 480000))
+        tracemalloc.start()
+        assert sum(1 for _ in audio.slide(path, 5.0, 2.5, 8000)) == minutes * 24 - 1
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(20) < 1.2 * peak(2) < 10e6
+
+
+# Damage
+
+
+def cut(path: Path, source: Path, share: float) -> Path:
+    data = source.read_bytes()
+    path.write_bytes(data[: round(share * len(data))])
+    return path
+
+
+def starts_of(path: Path) -> list[tuple[float, str]]:
+    return [(end, getattr(wave, "reason", "")) for _, end, wave in audio.slide(path, 0.5, 0.5, None)]
+
+
+def test_a_flac_cut_in_half_is_truncated_and_its_first_half_stands(sounds: Path, tmp_path: Path) -> None:
+    path = cut(tmp_path / "half.flac", sounds / "flac.flac", 0.5)
+    with pytest.raises(
+        AudioError, match=r"breaks off before its end \(at 1\.\d\d s: .*lost sync\).*Copy it again"
+    ):
+        audio.read(path)
+    clips = list(audio.slide(path, 0.5, 0.5, None))
+    heard = np.concatenate([wave for _, _, wave in clips if not isinstance(wave, AudioError)])
+    whole = audio.read(sounds / "flac.flac")
+    np.testing.assert_array_equal(clips[0][2], whole[:22050])
+    assert len(heard) > 0.4 * len(whole)
+    start, end, error = clips[-1]
+    assert isinstance(error, AudioError)
+    assert error.reason == "truncated"
+    assert start == clips[-2][1]
+    assert math.isnan(end)
+    np.testing.assert_array_equal(audio.read(path, start=0.2, end=0.9), whole[8820:39690])
+    assert reason_of(path, start=1.0, end=2.0) == "truncated"
+    assert reason_of(path, start=2.5, end=2.9) == "truncated"
+
+
+def test_an_m4a_cut_in_half_is_truncated(tmp_path: Path) -> None:
+    encode(tmp_path / "whole.m4a", chirp(4, 16000), 16000, "ipod", "aac", movflags="faststart")
+    path = cut(tmp_path / "half.m4a", tmp_path / "whole.m4a", 0.6)
+    assert reason_of(path) == "truncated"
+    *before, last = starts_of(path)
+    assert len(before) >= 3
+    assert last[1] == "truncated"
+
+
+def test_the_length_of_an_mp3_is_an_estimate_so_what_is_there_is_read(sounds: Path, tmp_path: Path) -> None:
+    wave = audio.read(cut(tmp_path / "half.mp3", sounds / "layer3.mp3", 0.5))
+    assert 0.4 * 3 * 22050 < len(wave) < 0.6 * 3 * 22050
+
+
+def zeroed(path: Path, source: Path) -> Path:
+    data = bytearray(source.read_bytes())
+    third = len(data) // 3
+    data[third : 2 * third] = bytes(third)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["flac.flac", "layer3.mp3"])
+def test_a_hole_in_the_middle_is_truncated_where_it_begins(sounds: Path, tmp_path: Path, name: str) -> None:
+    path = zeroed(tmp_path / name, sounds / name)
+    assert reason_of(path) == "truncated"
+    *before, last = starts_of(path)
+    assert before
+    assert all(reason == "" for _, reason in before)
+    assert last[1] == "truncated"
+
+
+def with_total(path: Path, source: Path, total: int) -> Path:
+    """A FLAC file whose header claims `total` frames."""
+    data = bytearray(source.read_bytes())
+    packed = int.from_bytes(data[18:26], "big") >> 36 << 36 | total
+    data[18:26] = packed.to_bytes(8, "big")
+    path.write_bytes(data)
+    return path
+
+
+def test_claims_of_a_header_take_no_memory(sounds: Path, tmp_path: Path) -> None:
+    path = with_total(tmp_path / "claims.flac", sounds / "flac.flac", 36_000 * 44100)
+    tracemalloc.start()
+    assert audio.probe(path).duration == 36_000
+    assert starts_of(path)[-1][1] == "truncated"
+    with pytest.raises(AudioError, match=r"3\.00 s of the 36000\.00 s that its header claims"):
+        audio.read(path)
+    assert reason_of(path, start=20_000.0, end=20_001.0) == "truncated"
+    assert tracemalloc.get_traced_memory()[1] < 40e6
+    tracemalloc.stop()
+
+
+def test_a_stream_that_does_not_say_its_length_is_counted(sounds: Path, tmp_path: Path) -> None:
+    path = with_total(tmp_path / "stream.flac", sounds / "flac.flac", 0)
+    np.testing.assert_array_equal(audio.read(path), audio.read(sounds / "flac.flac"))
+    assert audio.probe(path) == audio.probe(sounds / "flac.flac")
+    encode(tmp_path / "live.webm", chirp(3, 48000), 48000, "webm", "libopus", live="1")
+    info = audio.probe(tmp_path / "live.webm")
+    assert info.exact
+    assert info.frames == len(audio.read(tmp_path / "live.webm"))
+
+
+def test_a_recorder_that_lost_power_left_samples_that_are_read(sounds: Path, tmp_path: Path) -> None:
+    data = bytearray((sounds / "pcm16.wav").read_bytes())
+    data[40:44] = bytes(4)  # the length of the data chunk
+    (tmp_path / "lost.wav").write_bytes(data)
+    np.testing.assert_array_equal(audio.read(tmp_path / "lost.wav"), audio.read(sounds / "pcm16.wav"))
+
+
+# Reasons
+
+
+def wav(path: Path, samples: np.ndarray, rate: int = 8000, subtype: str = "FLOAT") -> Path:
+    soundfile.write(path, samples, rate, format="WAV", subtype=subtype)
+    return path
+
+
+def test_samples_that_cannot_be_used_say_so(tmp_path: Path, tone: Callable[..., np.ndarray]) -> None:
+    good, path = tone(440, 1.0, 8000), tmp_path / "a.wav"
+    for value in (np.nan, np.inf, -np.inf):
+        spoilt = good.copy()
+        spoilt[[5, 600]] = value
+        wav(path, np.stack([spoilt, good], axis=1))
+        with pytest.raises(AudioError, match=r"not numbers, NaN or infinite \(2 of 8000\)\. Export it again"):
+            audio.read(path)
+    with pytest.raises(AudioError, match=r"far outside -1 to 1 \(up to 3\.28e\+04\)\. Scale it"):
+        audio.read(wav(path, good / 0.5 * 32768))
+    assert audio.read(wav(path, good * 16)).max() == pytest.approx(8, rel=1e-3)  # over full scale: no offence
+    with pytest.raises(AudioError, match=r"digital silence \(no sample above 0 in 1\.00 s\)\. Leave it out"):
+        audio.read(wav(path, good * 0))
+    assert reason_of(wav(path, np.stack([good, -good], axis=1))) == "silent"
+    assert reason_of(wav(path, np.full(8000, 1e-40))) == "silent"
+    assert audio.read(wav(path, np.resize([2**-15, -(2**-15)], 8000))).any()  # the last bit of 16 is sound
+    with pytest.raises(AudioError, match=r"shorter than 10 ms \(79 samples at 8000 Hz\)"):
+        audio.read(wav(path, good[:79]))
+    assert len(audio.read(wav(path, good[:80]))) == 80
+    assert reason_of(wav(path, good), start=0.5, end=0.501) == "too_short"
+
+
+def test_an_excerpt_beyond_the_end_says_where_the_end_is(sounds: Path) -> None:
+    with pytest.raises(
+        AudioError, match=r"beyond the end of the file \(it starts at 7\.00 s, the file has 3\.00 s"
+    ):
+        audio.read(sounds / "pcm16.wav", start=7.0, end=8.0)
+    for name in ALL:
+        assert reason_of(sounds / name, start=7.0) == "outside"
+    assert len(audio.read(sounds / "pcm16.wav", start=2.5, end=9.0)) == 11025
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "words"),
+    [
+        (b"", "empty", "0 bytes"),
+        (b"dear diary", "not_audio", r"found text that begins 'dear diary'; libsndfile: .*; FFmpeg: "),
+        (b"<!DOCTYPE html><html>404</html>", "not_audio", "found a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "not_audio", "Git LFS pointer.*git lfs pull"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(60), "not_audio", "found a PNG picture"),
+        (bytes(65536), "not_audio", "nothing but zero bytes"),
+        (b"\x00\x01\x02\x03\xfe\xfd\x00\x00", "not_audio", "bytes that begin 00 01 02 03"),
+        (b"#EXTM3U\nhttp://127.0.0.1:9/a.mp3\n", "not_audio", "found a playlist"),
+        (b"ffconcat version 1.0\nfile '/etc/passwd'\n", "not_audio", "found text"),
+        (
+            b"RIFF\x24\0\0\0WAVEfmt ",
+            "unreadable",
+            r"No 'data' chunk marker; FFmpeg: .*ffmpeg -i FILE new.wav",
+        ),
+        (b"fLaC" + bytes(100), "unreadable", "libsndfile: "),
+        (b"ID3\x04\0\0\0\0\0\x10" + bytes(64), "unreadable", "libsndfile: "),
+    ],
+)
+def test_a_file_that_is_no_sound_says_what_it_is(
+    tmp_path: Path, content: bytes, reason: str, words: str
+) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    for use in (audio.read, audio.probe, lambda p: list(audio.slide(p, 1, 1, None))):
+        with pytest.raises(AudioError, match=words) as caught:
+            use(path)
+        assert caught.value.reason == reason
+        assert str(path) in str(caught.value)
+
+
+def test_a_header_without_sound_and_an_absurd_rate_say_so(tmp_path: Path) -> None:
+    assert reason_of(wav(tmp_path / "a.wav", np.zeros(0))) == "no_frames"
+    for rate in (1, 99, 1_000_001):
+        wav(tmp_path / "a.wav", chirp(0.1, 8000), 8000)
+        data = bytearray((tmp_path / "a.wav").read_bytes())
+        data[24:28] = struct.pack("<I", rate)
+        (tmp_path / "a.wav").write_bytes(data)
+        with pytest.raises(AudioError, match=f"its header says {rate} Hz, 100 to 1000000 Hz were wanted"):
+            audio.read(tmp_path / "a.wav")
+    data[22:24] = b"\xff\xff"
+    (tmp_path / "a.wav").write_bytes(data)
+    assert reason_of(tmp_path / "a.wav") == "unreadable"
+
+
+def test_every_reason_has_words_and_a_remedy_and_travels_between_processes() -> None:
+    for reason in REASONS:
+        error = AudioError(Path("a.wav"), reason, "some detail")
+        assert error.remedy.endswith(".")
+        copy = pickle.loads(pickle.dumps(error))
+        assert (str(copy), copy.path, copy.reason, copy.detail) == (
+            str(error),
+            error.path,
+            reason,
+            "some detail",
+        )
+    assert issubclass(AudioError, UserError)
+
+
+# The file system
+
+
+def test_names_of_all_kinds_are_read(sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [
+        "-rf.wav",
+        "new\nline.wav",
+        "tab\t%s*?.wav",
+        "x" * 240 + ".wav",
+        "音楽🎷.m4a",
+        "noextension",
+        "CON.wav",
+    ]
+    for name in [*names, *([os.fsdecode(b"latin1_\xe9.m4a")] if os.name == "posix" else [])]:
+        for source in ("pcm16.wav", "aac.m4a"):
+            Path(name).write_bytes((sounds / source).read_bytes())
+            np.testing.assert_array_equal(audio.read(name), audio.read(sounds / source))
+        Path(name).write_bytes(b"no sound")
+        assert reason_of(Path(name)) == "not_audio"
+
+
+def test_paths_that_lead_to_no_file_say_so(tmp_path: Path, sounds: Path) -> None:
+    assert reason_of(tmp_path / "nowhere.wav") == "missing"
+    assert reason_of(tmp_path / "zero\0byte.wav") == "missing"
+    assert reason_of(tmp_path / ("x" * 300)) == "missing"
+    (tmp_path / "folder.wav").mkdir()
+    assert reason_of(tmp_path / "folder.wav") == "folder"
+    (tmp_path / "file.wav").write_bytes(b"x")
+    assert reason_of(tmp_path / "file.wav" / "inside.wav") == "missing"
+    (tmp_path / "dangling.wav").symlink_to("nowhere.wav")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    assert reason_of(tmp_path / "dangling.wav") == "missing"
+    with pytest.raises(AudioError, match=r"no such file \(Too many levels of symbolic links\)"):
+        audio.read(tmp_path / "loop.wav")
+    (tmp_path / "good.wav").symlink_to(sounds / "pcm16.wav")
+    assert len(audio.read(tmp_path / "good.wav")) == 66150
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_a_socket_or_a_device_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    paths = [tmp_path / "pipe.wav", Path("/dev/null"), Path("/dev/zero")]
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "s.wav"))
+        paths.append(tmp_path / "s.wav")
+        found: list[str] = []
+        worker = threading.Thread(target=lambda: found.extend(reason_of(path) for path in paths), daemon=True)
+        worker.start()
+        worker.join(20)
+    assert found == ["not_file"] * len(paths)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no Unix permissions here")
+def test_a_file_that_must_not_be_read_says_so(sounds: Path, tmp_path: Path) -> None:
+    path = tmp_path / "secret.wav"
+    path.write_bytes((sounds / "pcm16.wav").read_bytes())
+    path.chmod(0)
+    root = os.geteuid() == 0  # who may read everything
+    if root:
+        os.seteuid(65534)
+    try:
+        assert reason_of(path) == "permission"
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+# The terminal, threads
+
+
+def test_nothing_reaches_the_terminal(
+    sounds: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noisy = zeroed(tmp_path / "hole.mp3", sounds / "layer3.mp3")
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.read(noisy)
+    assert "resync" in capfd.readouterr().err  # what there is to hide
+    reason_of(noisy)
+    starts_of(noisy)
+    for name in FFMPEG:
+        cut(tmp_path / name, sounds / name, 0.7)
+        starts_of(tmp_path / name) if name != "aac.m4a" and name != "alac.m4a" else reason_of(tmp_path / name)
+    audio.encode_mp3(chirp(0.5, 22050), 22050)
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.read(noisy)
+    assert "resync" in capfd.readouterr().err  # C's stderr is given back
+
+
+def test_many_threads_read_at_once_and_in_silence(
+    sounds: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noisy = zeroed(tmp_path / "hole.mp3", sounds / "layer3.mp3")
+    names = [name for name in ALL for _ in range(4)]
+    want = {name: audio.read(sounds / name, 16000) for name in ALL}
+    with ThreadPoolExecutor(8) as pool:
+        bad = [pool.submit(starts_of, noisy) for _ in range(40)]
+        for name, wave in zip(
+            names, pool.map(lambda name: audio.read(sounds / name, 16000), names), strict=True
+        ):
+            np.testing.assert_array_equal(wave, want[name])
+    assert len({tuple(one.result()) for one in bad}) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_damage_of_every_kind_ends_in_a_reason_or_in_sound_and_in_silence(
+    sounds: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw, path = np.random.default_rng(0), tmp_path / "damaged"
+    for name in ALL * 6:
+        data = np.frombuffer((sounds / name).read_bytes(), np.uint8).copy()
+        reach = len(data) if draw.random() < 0.5 else 600
+        where = draw.integers(0, reach, draw.choice([1, 3, 8]))
+        data[where] = draw.integers(0, 256, len(where))
+        path.write_bytes(data.tobytes())
+        outcome(path)
+    assert capfd.readouterr() == ("", "")
+
+
+# Writing
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "WAV"])
+def test_what_is_written_reads_back(tmp_path: Path, ending: str) -> None:
+    path, wave = tmp_path / f"{'x' * 200}.{ending}", chirp(1, 22050)
+    audio.write(path, np.append(wave, np.float32(3)), 22050)
+    np.testing.assert_allclose(audio.read(path), np.append(wave, 1), atol=2**-15)
+    assert soundfile.info(path).subtype == "PCM_16"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot write '\.mp3'\. Choose a name that ends in \.wav or \.flac"):
+        audio.write(tmp_path / "a.mp3", chirp(1, 8000), 8000)
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        audio.write(tmp_path / "folder.wav", chirp(1, 8000), 8000)
+
+
+@pytest.mark.parametrize(("rate", "becomes"), [(22050, 22050), (11127, 12000), (96000, 48000), (4000, 8000)])
+def test_an_mp3_for_the_page_plays(tmp_path: Path, rate: int, becomes: int) -> None:
+    (tmp_path / "a.mp3").write_bytes(audio.encode_mp3(chirp(1, rate), rate))
+    info = audio.probe(tmp_path / "a.mp3")
+    assert (info.format, info.sample_rate) == ("MP3", becomes)
+    assert info.duration == pytest.approx(1, abs=0.1)
+
+
+# Real recordings
+
+DECODED_BY_FFMPEG = "(no libsndfile decoder)", "WMA", "Speex", "raw AAC (ADTS)"
+SILENT_THOUGH_WHOLE = {"real/tinytag/riff_extra_zero.wav", "real/taglib/duplicate_tags.wav"}
+
+
+def outcome(path: Path) -> str:
+    """'ok', or the reason why `path` could not be read; what slides out of it must agree."""
+    clips, slid = attempt(lambda: [wave for _, _, wave in audio.slide(path, 2.0, 1.0, 22050)])
+    wave, found = attempt(lambda: audio.read(path, 22050))
+    if clips is None:
+        assert slid == found
+        return found
+    for clip in clips:
+        assert isinstance(clip, AudioError) or np.isfinite(clip).all()
+    reasons = [clip.reason for clip in clips if isinstance(clip, AudioError)]
+    assert (found in reasons) if wave is None else np.isfinite(wave).all() and "truncated" not in reasons
+    return found
+
+
+def attempt(use: Callable[[], T]) -> tuple[T | None, str]:
+    try:
+        return use(), "ok"
+    except AudioError as error:
+        return None, error.reason
+
+
+def test_broken_files_end_as_expected(
+    real_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with tarfile.open(real_data / "broken.tar") as archive:
+        archive.extractall(tmp_path, filter="fully_trusted")  # links that lead nowhere are part of it
+    (table,) = tmp_path.rglob("broken.csv")
+    rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+    assert len(rows) > 150
+    wrong = []
+    for row in rows:
+        name = row["path"].replace("\\n", "\n").replace("\\t", "\t").replace("\\xe9", "\udce9")
+        if name == "content/one_hour_silence.flac":
+            assert {wave.reason for _, _, wave in audio.slide(table.parent / name, 30, 30, 22050)} == {
+                "silent"
+            }
+            continue
+        found, expected = outcome(table.parent / name), row["expected"]
+        if expected == "ok" and name not in SILENT_THOUGH_WHOLE and found != "ok":
+            wrong.append((name, expected, found))
+        if (
+            expected in ("reject", "skip")
+            and found == "ok"
+            and not any(w in row["what"] for w in DECODED_BY_FFMPEG)
+        ):
+            wrong.append((name, expected, found))
+    assert not wrong
+    assert capfd.readouterr() == ("", "")
+
+
+def test_long_files_are_as_long_as_their_list_says(real_data: Path) -> None:
+    folder = real_data / "long_files"
+    for row in csv.DictReader((folder / "metadata.csv").read_text("utf-8").splitlines()):
+        path, seconds = folder / row["path"], float(row["seconds"])
+        info = audio.probe(path)
+        assert (info.sample_rate, info.channels, info.format) == (
+            int(row["rate"]),
+            int(row["channels"]),
+            row["format"],
+        )
+        assert info.duration == pytest.approx(seconds, abs=0.1)
+        last = 0.0
+        for start, end, wave in audio.slide(path, 10.0, 5.0, 22050):
+            assert start <= last
+            last = end
+            assert isinstance(wave, AudioError) or len(wave) <= 220500
+        assert last == pytest.approx(seconds, abs=0.1)
+        middle = audio.read(path, None, seconds / 2, seconds / 2 + 1)
+        whole = audio.read(path)
+        first = round(seconds / 2 * info.sample_rate)
+        np.testing.assert_allclose(middle, whole[first : first + len(middle)], atol=1e-6)
