@@ -1,0 +1,380 @@
+"""Splits that keep what belongs together on one side, and the audit that proves it.
+
+A unit is what must not be divided: clips that share a recording, a group, an artist or (where there are folds
+enough) a fold, directly or through other clips.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.clips import RESERVED, ClipTable, format_seconds
+from earmark.errors import UserError
+from earmark.stratify import divide
+from earmark.tables import did_you_mean, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+SPLITS = ("train", "valid", "test")
+"""What the column `split` may say."""
+SYNONYMS = {
+    "train": "train", "training": "train",
+    "valid": "valid", "validation": "valid", "validate": "valid", "val": "valid", "dev": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""Other words for splits, in lower case. `eval` is none: some corpora validate on it, others test."""
+
+_TOGETHER = ("file", "group", "artist")
+_WORDS = {"file": "recording", "group": "group", "artist": "artist", "fold": "fold"}
+_Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Which clips train, validate and test, where the table has no column `split`."""
+
+    test_fraction: _Fraction = 0.2
+    """Share of all clips that is tested on."""
+    valid_fraction: _Fraction = 0.2
+    """Share of the other clips that chooses the checkpoint."""
+    seed: int = 0
+    """Another seed gives another split."""
+    test_fold: str | None = None
+    """Test on this value of the column `fold`."""
+    test_group: str | None = None
+    """Test on this value of the column `group`, and on what belongs to it."""
+
+
+def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
+    """Give each clip its split: units stay whole, classes are spread evenly, a seed always gives the same.
+
+    Args:
+        table: clips; a column `split` is obeyed; if only `valid` is missing, a part of `train` becomes it.
+        settings: how large the parts are, and which fold or group is tested on.
+
+    Returns:
+        The table with `split`: train, valid or test.
+
+    Raises:
+        UserError: no such fold or group, a split that is no split, or too few units to do as asked.
+    """
+    rng = np.random.default_rng(settings.seed)
+    if "split" in table.frame:
+        splits = _given(table, settings)
+    else:
+        splits = np.full(len(table), "train", dtype=object)
+        splits[_tested(table, settings, rng)] = "test"
+    if "valid" not in splits:
+        rest = np.flatnonzero(splits == "train")
+        asked = settings.test_fold is not None or settings.test_group is not None
+        others = table.take(rest) if not asked else without_folds(table.take(rest))
+        splits[rest[_held_out(others, settings.valid_fraction, rng, sides=("train", "valid"))]] = "valid"
+    return table.with_column("split", splits)
+
+
+def without_folds(table: ClipTable) -> ClipTable:
+    """The table without its column `fold`: where a fold is tested on, groups of the others validate."""
+    return dataclasses.replace(table, frame=table.frame.drop(columns="fold", errors="ignore"))
+
+
+def units(table: ClipTable, fold: bool = True) -> NDArray[np.object_]:
+    """The unit of each clip, `[n]`: clips with the same name must be on the same side.
+
+    Args:
+        table: clips; an empty cell of `group`, `artist` or `fold` says nothing.
+        fold: whether a fold must stay whole too.
+
+    Returns:
+        Names such as `group 'violin_3'`: the widest thing that the unit's first clip belongs to.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    columns = [name for name in (*_TOGETHER, "fold") if name in table.frame and (fold or name != "fold")]
+    clips, values, n_nodes = [], [], len(table)
+    for name in columns:
+        codes, filled = _codes(table, name)
+        clips.append(filled)
+        values.append(n_nodes + codes[filled])
+        n_nodes += int(codes.max(initial=-1)) + 1
+    edges = (np.concatenate(clips), np.concatenate(values))
+    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(n_nodes, n_nodes))
+    component = connected_components(graph, directed=False)[1][: len(table)]
+    _, first, which = np.unique(component, return_index=True, return_inverse=True)
+    names: NDArray[np.object_] = np.empty(len(first), dtype=object)
+    for name in columns:  # ascending in width
+        for unit, cell in enumerate(table.frame[name].to_numpy()[first]):
+            if cell != "":
+                names[unit] = f"{_WORDS[name]} {cell!r}"
+    return names[which]
+
+
+def audit(table: ClipTable, contents: Sequence[str | None] | None = None) -> None:
+    """Prove that nothing is on two sides.
+
+    Args:
+        table: clips with their `split`.
+        contents: a hash of each clip's sound, `[n]`; None or empty where it is not known.
+
+    Raises:
+        UserError: a recording, group, artist or sound is in two splits; it is named, with a file from each.
+    """
+    for name in _TOGETHER:
+        if name in table.frame:
+            _audit_one(table, table.frame[name].to_numpy(), _WORDS[name] + " {!r}")
+    if contents is not None:
+        sounds = np.array([sound or "" for sound in contents], dtype=object)
+        _audit_one(table, sounds, "the same sound")
+
+
+def check_classes(table: ClipTable) -> list[str]:
+    """Look for classes that a split lacks.
+
+    Returns:
+        A warning for each class that is missing from `valid`.
+
+    Raises:
+        UserError: a class is missing from `train` or from `test`.
+    """
+    counts = crosstab(table)
+    for split, verb in (("train", "learnt"), ("test", "tested")):
+        missing = [str(name) for name in counts.index[counts[split] == 0]]
+        if missing:
+            raise UserError(
+                f"split {split!r}",
+                f"it has no clip of class {listed(missing)}, so that {'they' if missing[1:] else 'it'} "
+                f"cannot be {verb}",
+                "Add recordings (of other groups) of it, leave the class out, or choose another split.",
+            )
+    missing = [str(name) for name in counts.index[counts["valid"] == 0]]
+    chosen = "the checkpoint is chosen without it"
+    return [f"split 'valid' has no clip of class {name!r}: {chosen}" for name in missing]
+
+
+def crosstab(table: ClipTable) -> pd.DataFrame:
+    """Clips by class and split: `[K, 3]` counts, columns train, valid and test."""
+    import pandas as pd
+
+    member = np.stack([table.frame["split"].to_numpy() == split for split in SPLITS], axis=1).astype(np.int64)
+    counts = _memberships(table).T @ member
+    return pd.DataFrame(
+        counts, index=pd.Index(table.classes, dtype=object, name="class"), columns=list(SPLITS)
+    )
+
+
+# -- what is asked for --------------------------------------------------------------------------------------
+
+
+def _given(table: ClipTable, settings: SplitSettings) -> NDArray[np.object_]:
+    """The column `split` in our words."""
+    for name in ("test_fold", "test_group"):
+        if getattr(settings, name) is not None:
+            raise UserError(
+                f"split.{name}",
+                f"found {getattr(settings, name)!r}, but the table has a column 'split', which is obeyed",
+                "Delete or rename that column, or leave the setting out.",
+            )
+    cells = table.frame["split"]
+    splits = cells.str.strip().str.casefold().map(SYNONYMS).to_numpy(dtype=object)
+    for row in np.flatnonzero([not isinstance(split, str) for split in splits])[:1]:
+        raise UserError(
+            f"column 'split', {table.frame['file'].iloc[row]!r}",
+            f"found {cells.iloc[row]!r}, wanted train, valid or test",
+            "Correct the column, or delete it to have the clips split.",
+        )
+    for split in ("train", "test"):
+        if split not in splits:
+            raise UserError(
+                "column 'split'",
+                f"no clip says {split!r}; found {listed(sorted(set(cells)))}",
+                f"Mark whole groups as {split!r}, or delete the column to have the clips split.",
+            )
+    return splits
+
+
+def _tested(table: ClipTable, settings: SplitSettings, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The clips to test on, `[n]`."""
+    if settings.test_fold is not None and settings.test_group is not None:
+        raise UserError(
+            "split.test_fold", "split.test_group is given too, wanted one of them", "Leave one out."
+        )
+    if settings.test_fold is not None:
+        return _rows_with(table, "fold", settings.test_fold)
+    if settings.test_group is not None:
+        codes, _ = _factorized(units(table, fold=False))
+        return np.isin(codes, codes[_rows_with(table, "group", settings.test_group)])
+    return _held_out(table, settings.test_fraction, rng, sides=SPLITS)
+
+
+def _rows_with(table: ClipTable, column: str, value: str) -> NDArray[np.bool_]:
+    cells = table.column(column)
+    if cells is None:
+        raise UserError(
+            f"split.test_{column}",
+            f"found {value!r}, but the table has no column {column!r}"
+            f"; it has {listed(list(map(str, table.frame)))}",
+            f"Add the column {column!r}, or leave the setting out.",
+        )
+    found: NDArray[np.bool_] = cells == value
+    known = sorted(set(cells) - {""}, key=lambda cell: (len(cell), cell))
+    if not found.any() or len(known) < 2:
+        raise UserError(
+            f"split.test_{column}",
+            f"found {value!r}, the table's {column}s are {listed(known, most=30)}",
+            f"{did_you_mean(value, known)}Name one of at least two.",
+        )
+    return found
+
+
+# -- holding whole units out --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Units:
+    """The units of a table, and what is in them."""
+
+    names: NDArray[np.object_]
+    """`[U]`."""
+    codes: NDArray[np.int64]
+    """The unit of each clip, `[n]`."""
+    counts: csr_array
+    """Clips of each unit by class, `[U, K + 1]`; the last column counts all."""
+
+    def first_of_class(self, k: int) -> str:
+        """Name of the first unit that has a class."""
+        return str(self.names[int(np.argmax(self.counts[:, [k]].toarray() > 0))])
+
+    def n_of_classes(self) -> NDArray[np.int64]:
+        """Number of units that have each class, `[K + 1]`."""
+        return np.asarray((self.counts > 0).sum(axis=0))
+
+
+def _units_of(table: ClipTable, fold: bool) -> _Units:
+    from scipy.sparse import csr_array, hstack
+
+    codes, names = _factorized(units(table, fold))
+    n = len(table)
+    member = csr_array((np.ones(n, np.int64), (codes, np.arange(n))), shape=(len(names), n))
+    classes = hstack([_memberships(table), csr_array(np.ones((n, 1), np.int64))])
+    return _Units(names, codes, csr_array(member @ classes))
+
+
+def _held_out(
+    table: ClipTable, fraction: float, rng: np.random.Generator, sides: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Choose about a fraction of the clips, in whole units and evenly over the classes: `[n]`.
+
+    Folds stay whole where there are as many as sides, and two for every class; else only the rest counts.
+    """
+    found = _units_of(table, fold=True)
+    if "fold" in table.frame and (len(found.names) < len(sides) or found.n_of_classes().min() < 2):
+        found = _units_of(table, fold=False)
+    if "test" in sides:
+        _require_two_units_a_class(table, found)
+    chosen = divide(found.counts, fraction, rng) if len(found.names) >= len(sides) else np.zeros(0, bool)
+    if not chosen.any():
+        raise UserError(
+            "split",
+            f"{', '.join(sides)} need whole recordings, groups or folds of their own; there are only "
+            f"{len(found.names)} to divide: {', '.join(found.names[:6])}",
+            f"Add recordings (of other groups): three of each class at least. {_alternatives(table)}",
+        )
+    held_out: NDArray[np.bool_] = chosen[found.codes]
+    return held_out
+
+
+def _require_two_units_a_class(table: ClipTable, found: _Units) -> None:
+    short = np.flatnonzero(found.n_of_classes()[:-1] == 1)
+    if not len(short):
+        return
+    names = [table.classes[k] for k in short]
+    raise UserError(
+        f"class {names[0]!r}",
+        f"all its clips belong to {found.first_of_class(int(short[0]))}, which is on one side of any split"
+        + (f"; it is the same with {listed(names[1:])}" if names[1:] else ""),
+        f"Add recordings (of other groups), or leave it out. {_alternatives(table)}",
+    )
+
+
+def _alternatives(table: ClipTable) -> str:
+    """What else the table could be grouped by, in words."""
+    others = other_groupings(table)
+    if not others:
+        return ""
+    also = f" (or {listed(others[1:])})" if others[1:] else ""
+    known = "The figures then say how well known groups are recognised, not new ones."
+    return f"Or group by another column: --group {others[0]}{also}. {known}"
+
+
+def other_groupings(table: ClipTable) -> list[str]:
+    """Columns that could be groups: fewer values than recordings, and three or more in every class."""
+    rows, classes = _memberships(table).nonzero()
+    found = []
+    for name in table.frame.columns.difference([*RESERVED, *table.classes], sort=False):
+        values, _ = _codes(table, str(name))
+        pairs = np.unique(classes * len(table) + values[rows])
+        n_values = np.bincount(pairs // max(len(table), 1), minlength=len(table.classes))
+        if n_values.min(initial=3) >= 3 and values.max(initial=0) + 1 < table.frame["file"].nunique():
+            found.append(str(name))
+    return found
+
+
+# -- proofs and counts --------------------------------------------------------------------------------------
+
+
+def _audit_one(table: ClipTable, cells: NDArray[np.object_], words: str) -> None:
+    """Refuse cells `[n]` that stand in two splits; empty ones say nothing."""
+    codes, _ = _factorized(cells)
+    splits = table.frame["split"].to_numpy()
+    first = np.zeros(codes.max(initial=-1) + 1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    rows = np.flatnonzero((splits != splits[first[codes]]) & (cells != ""))
+    if not len(rows):
+        return
+    row, other = int(rows[0]), int(first[codes[rows[0]]])
+    more = len(set(codes[rows])) - 1
+    sides = " and in ".join(f"{splits[clip]} ({_clip_words(table, clip)})" for clip in (other, row))
+    raise UserError(
+        "split",
+        f"{words.format(cells[row])} is in {sides}" + (f"; there are {more} more such cases" if more else ""),
+        "What is tested must be new to the model: give both the same split or group, or delete one copy.",
+    )
+
+
+def _clip_words(table: ClipTable, row: int) -> str:
+    start = table.frame["start"].iloc[row]
+    return repr(table.frame["file"].iloc[row]) + (f" from {format_seconds(start)} s" if start else "")
+
+
+def _memberships(table: ClipTable) -> csr_array:
+    """Which classes each clip has, `[n, K]` of 1; unknown counts as not."""
+    from scipy.sparse import csr_array
+
+    targets = table.targets()
+    if table.multi_label:
+        return csr_array((targets == 1).astype(np.int64))
+    n = len(table)
+    return csr_array((np.ones(n, np.int64), (np.arange(n), targets)), shape=(n, len(table.classes)))
+
+
+def _codes(table: ClipTable, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers that stand for the cells of a column, `[n]`, and the rows whose cell is not empty."""
+    cells = table.frame[name].to_numpy()
+    return _factorized(cells)[0], np.flatnonzero(cells != "")
+
+
+def _factorized(cells: NDArray[np.object_]) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Cells as numbers `[n]` from 0 in order of appearance, and what they stand for."""
+    import pandas as pd
+
+    codes, values = pd.factorize(cells)
+    return codes, values
