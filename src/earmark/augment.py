@@ -1,0 +1,233 @@
+"""What training does to sounds so that no two epochs hear the same; draws from the generator given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from msgspec import Meta
+from torch import Tensor
+
+from earmark.errors import UserError
+from earmark.features import AMIN, MFCC, STFT, FeatureConfig, Features, LogMel, Waveform, check_settings
+
+LN_PER_DB = math.log(10) / 10  # of power
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """What is done to a training batch. 0 or absent switches a thing off."""
+
+    gain_db: Annotated[float, Meta(ge=0)] = 10.0
+    """Level: each clip's features become those of the clip made louder or softer, up to this many dB."""
+    time_shift: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    """Each crop is rolled forward or backward, up to this fraction of its length; ends join up."""
+    band_shift: Annotated[int, Meta(ge=0)] = 3
+    """Pitch: each log-mel is moved up or down, up to this many mel bands; the edge band fills the gap."""
+    mixup: Annotated[float, Meta(ge=0)] = 0.3
+    """Each clip and its targets are mixed with another's, by a weight from Beta(mixup, mixup)."""
+    time_masks: Annotated[int, Meta(ge=0)] = 1
+    """Number of stretches of time that are blanked out, by the clip's mean, after the normalisation."""
+    time_mask_seconds: Annotated[float, Meta(ge=0)] = 0.2
+    """Longest such stretch, in seconds; never more than half of a crop."""
+    frequency_masks: Annotated[int, Meta(ge=0)] = 1
+    """Number of bands of frequency that are blanked out in an STFT or log-mel."""
+    frequency_mask_bands: Annotated[int, Meta(ge=0)] = 6
+    """Widest such band, in rows (mel bands or bins); never more than half of them."""
+    waveform_gain_db: Annotated[float, Meta(ge=0)] = 0.0
+    """Level of the waveform before the features, up to this many dB louder or softer; bypasses the cache."""
+    noise_snr_db: tuple[float, float] | None = None
+    """White noise in the waveform, this many dB (least, most) below the clip; bypasses the cache."""
+
+    @property
+    def on_waveforms(self) -> bool:
+        """Whether waveforms change, so that features cached from them will not do."""
+        return self.waveform_gain_db > 0 or self.noise_snr_db is not None
+
+
+def check_augment(config: Augment, features: FeatureConfig) -> None:
+    """Refuses settings that cannot be, or that mean nothing for these features.
+
+    Raises:
+        UserError: a value outside its range; a shift of mel bands or frequency masks without such rows.
+    """
+    check_settings(config, "augment")
+    if config.noise_snr_db is not None and not config.noise_snr_db[0] <= config.noise_snr_db[1]:
+        problem = f"found {list(config.noise_snr_db)}, wanted [least, most]"
+        raise UserError("augment.noise_snr_db", problem, "Swap the two.")
+    mel = isinstance(features, LogMel) and not isinstance(features, MFCC)
+    if config.band_shift and not mel:
+        problem = (
+            f"found {config.band_shift}, but {type(features).__name__} features have no mel bands to shift"
+        )
+        raise UserError("augment.band_shift", problem, "Set band_shift = 0.")
+    if config.frequency_masks and not (mel or isinstance(features, STFT)):
+        problem = f"found {config.frequency_masks}, but {type(features).__name__} rows are no frequencies"
+        raise UserError("augment.frequency_masks", problem, "Set frequency_masks = 0.")
+
+
+def augment_waveforms(waveforms: Tensor, config: Augment, generator: torch.Generator) -> Tensor:
+    """Gain, then white noise.
+
+    Args:
+        waveforms: `[B, T]`.
+        config: what to do.
+        generator: on the batch's device; so below.
+
+    Returns:
+        New waveforms `[B, T]`. A silent clip gets no noise.
+    """
+    if config.waveform_gain_db:
+        gain = _between(-config.waveform_gain_db, config.waveform_gain_db, waveforms, generator)
+        waveforms = waveforms * _amplitude(gain)
+    if config.noise_snr_db is not None:
+        snr = _between(*config.noise_snr_db, waveforms, generator)
+        level = waveforms.square().mean(dim=1, keepdim=True).sqrt() * _amplitude(-snr)
+        noise = torch.randn(
+            waveforms.shape, generator=generator, device=waveforms.device, dtype=waveforms.dtype
+        )
+        waveforms = waveforms + level * noise
+    return waveforms
+
+
+def augment_features(
+    x: Tensor, targets: Tensor, config: Augment, features: Features, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Gain, shift in time, shift of mel bands and mixup, in this order, before the normalisation.
+
+    Args:
+        x: features `[B, C, F, N]`, of waveforms `[B, 1, T]`.
+        targets: `[B, n_classes]`, one-hot, soft or 0 and 1; nan (unknown) stays nan in every mix.
+        config: what to do; what means nothing for these features is left out.
+        features: what made x.
+        generator: on the batch's device.
+
+    Returns:
+        New features and targets of the same shapes.
+    """
+    if config.gain_db:
+        x = change_level(x, _between(-config.gain_db, config.gain_db, x, generator), features)
+    if config.time_shift:
+        most = round(config.time_shift * x.shape[-1])
+        x = roll_time(x, _integers(-most, most, x, generator))
+    if config.band_shift and isinstance(features.config, LogMel) and not isinstance(features.config, MFCC):
+        x = shift_bands(x, _integers(-config.band_shift, config.band_shift, x, generator))
+    if config.mixup:
+        weight = _beta(config.mixup, x, generator)
+        partner = torch.randperm(len(x), generator=generator, device=x.device)
+        x, targets = mix(x, partner, weight), mix(targets, partner, weight)
+    return x, targets
+
+
+def change_level(x: Tensor, gain_db: Tensor, features: Features) -> Tensor:
+    """Features of the same clips gain_db `[B, 1]` louder.
+
+    Exact where features tell power: decibels above the fixed floor are `10 log10(p + 1e-7)`, so p is scaled
+    and silence stays silence; with top_db the peak moves, and with it the floor. Of MFCCs only coefficient
+    0, the mean of the log-mel, moves: what the floor does to quiet bands is not known any more.
+    """
+    gain_db = gain_db.view(-1, *[1] * (x.dim() - 1))
+    config = features.config
+    if isinstance(config, Waveform) or (isinstance(config, STFT) and config.scale == "magnitude"):
+        return x * _amplitude(gain_db)
+    gain = torch.exp(gain_db * LN_PER_DB)
+    if isinstance(config, STFT) and config.scale == "power":
+        return x * gain
+    if isinstance(config, MFCC):
+        first = torch.arange(config.n_mfcc, device=x.device)[:, None] == 0
+        return x + gain_db * math.sqrt(config.n_mels) * first
+    if config.top_db is not None:
+        return torch.maximum(x + gain_db, features.floor[:, None])
+    power = torch.exp(x * LN_PER_DB).mul_(gain).add_(AMIN * (1 - gain))
+    return power.clamp_min_(AMIN).log10_().mul_(10)
+
+
+def roll_time(x: Tensor, frames: Tensor) -> Tensor:
+    """Rolls each clip of `[B, ..., N]` by its own number of frames `[B]`.
+
+    Rolled and not padded: an event near an end is not lost, and no perfect silence gives the shift away.
+    """
+    n = x.shape[-1]
+    source = (torch.arange(n, device=x.device) - frames[:, None]) % n
+    return x.gather(-1, source.view(len(x), *[1] * (x.dim() - 2), n).expand(x.shape))
+
+
+def shift_bands(x: Tensor, bands: Tensor) -> Tensor:
+    """Moves each clip of `[B, C, F, N]` up (or, negative, down) by its own number of rows `[B]`.
+
+    The gap takes the outermost row there was: a band-limited recording has the floor there already, a noisy
+    one its noise. The floor itself would be a hole that no recording has.
+    """
+    b, c, f, n = x.shape
+    source = (torch.arange(f, device=x.device) - bands[:, None]).clamp(0, f - 1)
+    rows = torch.arange(b * c, device=x.device)[:, None] * f + source.repeat_interleave(c, dim=0)
+    return x.reshape(b * c * f, n).index_select(0, rows.flatten()).view(b, c, f, n)
+
+
+def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
+    """`weight * values + (1 - weight) * values[partner]`, weight and partner `[B]` (Zhang et al., 2018).
+
+    Decibels are mixed as they are: the usual mixup of inputs, a cross-fade and not the sum of two sounds.
+    """
+    return torch.lerp(values[partner], values, weight.to(values.dtype).view(-1, *[1] * (values.dim() - 1)))
+
+
+def spec_augment(x: Tensor, config: Augment, features: Features, generator: torch.Generator) -> Tensor:
+    """Blanks stretches of time and bands of frequency by each clip's mean (Park et al., 2019).
+
+    Args:
+        x: normalised features `[B, C, F, N]`, of waveforms `[B, 1, T]`.
+        config: how many, how long and how wide at most.
+        features: what made x; rows of waveforms and MFCCs are no frequencies and stay.
+        generator: on the batch's device.
+
+    Returns:
+        New features of the same shape.
+    """
+    blank = torch.zeros(1, dtype=torch.bool, device=x.device)
+    longest = min(round(config.time_mask_seconds * features.frame_rate), x.shape[-1] // 2)
+    if config.time_masks and longest:
+        spans = _spans(config.time_masks, longest, x.shape[-1], x, generator)
+        blank = blank | spans.view(len(x), *[1] * (x.dim() - 2), -1)
+    widest = min(config.frequency_mask_bands, x.shape[-2] // 2)
+    frequencies = isinstance(features.config, STFT | LogMel) and not isinstance(features.config, MFCC)
+    if config.frequency_masks and widest and frequencies:
+        blank = blank | _spans(config.frequency_masks, widest, x.shape[-2], x, generator)[:, None, :, None]
+    return torch.where(blank, x.mean(dim=tuple(range(1, x.dim())), keepdim=True), x)
+
+
+def _spans(count: int, longest: int, n: int, x: Tensor, generator: torch.Generator) -> Tensor:
+    """Union of count spans per clip, each 0 to longest of n long: bool `[B, n]`."""
+    length, place = torch.rand(2, len(x), count, 1, generator=generator, device=x.device)
+    length = (length * (longest + 1)).floor()
+    start = (place * (n - length + 1)).floor()
+    position = torch.arange(n, device=x.device)
+    spans: Tensor = (position >= start) & (position < start + length)
+    return spans.any(dim=1)
+
+
+def _between(low: float, high: float, x: Tensor, generator: torch.Generator) -> Tensor:
+    """A uniform number for each clip of x: `[B, 1]`."""
+    return low + (high - low) * torch.rand(len(x), 1, generator=generator, device=x.device, dtype=x.dtype)
+
+
+def _integers(low: int, high: int, x: Tensor, generator: torch.Generator) -> Tensor:
+    """A uniform integer, both ends included, for each clip of x: `[B]`."""
+    return torch.randint(low, high + 1, (len(x),), generator=generator, device=x.device)
+
+
+def _beta(a: float, x: Tensor, generator: torch.Generator) -> Tensor:
+    """A number from Beta(a, a) for each clip of x, by two gammas: `[B]`.
+
+    torch's own Beta takes no generator. In float64, since a small a gives gammas that float32 rounds to 0.
+    """
+    shape = torch.full((2, len(x)), a, dtype=torch.float64, device=x.device)
+    gammas: Tensor = torch._standard_gamma(shape, generator=generator)
+    return gammas[0] / gammas.sum(dim=0).clamp_min(1e-300)
+
+
+def _amplitude(gain_db: Tensor) -> Tensor:
+    """The factor that makes a waveform gain_db louder."""
+    return torch.exp(gain_db * (LN_PER_DB / 2))
