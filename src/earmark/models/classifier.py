@@ -1,0 +1,119 @@
+"""The classifier: waveform in, logits out, through four public stages; the contract that every network keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from msgspec import Meta
+from torch import nn
+
+from earmark import settings
+from earmark.errors import UserError
+from earmark.features import FEATURES, FeatureConfig, Features, Normalisation, Waveform
+from earmark.models.crops import Cropping, scoring_crops
+from earmark.models.networks import NETWORKS, NetworkConfig
+
+Task = Literal["single-label", "binary", "multi-label"]
+NormalisationKind = Literal["none", "global", "bands", "minmax", "clip"]
+
+KINDS: settings.Kinds = {"features": FEATURES, "network": NETWORKS}
+"""The fields of recipes and models that name their dataclass by the key `kind`."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that a classifier is, but for its weights; `model.toml` holds it."""
+
+    classes: tuple[str, ...]
+    """Names of the classes, in the order of the logits."""
+    task: Task
+    """`single-label`: softmax; `binary`: one sigmoid for the second of two classes; `multi-label`: sigmoids."""
+    sample_rate: Annotated[int, Meta(ge=100)]
+    """Rate of the waveform that the model eats, in Hz."""
+    clip_seconds: Annotated[float, Meta(gt=0)]
+    """What one score is about when a whole recording is cut into clips, in seconds."""
+    cropping: Cropping
+    """Which parts of a clip the network sees, in training and in scoring."""
+    features: FeatureConfig
+    """Settings of the features."""
+    network: NetworkConfig
+    """Settings of the network."""
+    normalisation: NormalisationKind = "none"
+    """How features are normalised; fitted on the training split only."""
+    resampler: Literal["soxr", "fourier"] = "soxr"
+    """How recordings are brought to `sample_rate`."""
+    thresholds: tuple[float, ...] | None = None
+    """Multi-label: the score from which on a class is said to be there, one a class; none: 0.5."""
+
+
+class Classifier(nn.Module):
+    """`features -> normalisation -> backbone -> pool -> head`.
+
+    Shape: waveform `[B, T]` in [-1, 1] at `spec.sample_rate` -> logits `[B, n_outputs]`.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.features = Features(spec.features, spec.sample_rate)
+        self.crop_frames = self.features.n_frames(round(spec.cropping.seconds * spec.sample_rate))
+        shape = self.features.shape(round(spec.cropping.seconds * spec.sample_rate))
+        self.normalisation = Normalisation(spec.normalisation, shape[1] if len(shape) == 3 else 1)
+        stages = spec.network.build(shape)
+        self._check_length(stages.min_frames, stages.exact_frames)
+        self.backbone = stages.backbone
+        self.pool = stages.pool
+        self.head = nn.Linear(stages.n_embedding, 1 if spec.task == "binary" else len(spec.classes))
+
+    @property
+    def one_dimensional(self) -> bool:
+        """Whether features are waveforms `[B, C, T]` and not spectrograms `[B, C, F, N]`."""
+        return isinstance(self.spec.features, Waveform)
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Logits `[B, n_outputs]` of waveforms `[B, T]`, each heard whole, as one crop."""
+        return self.classify(self.features(waveform))
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits `[B, n_outputs]` of unnormalised features `[B, C, F, N]`."""
+        return self.head(self.embed(features))  # type: ignore[no-any-return]
+
+    def embed(self, features: torch.Tensor) -> torch.Tensor:
+        """Embeddings `[B, n_embedding]` of unnormalised features `[B, C, F, N]`."""
+        return self.pool(self.backbone(self.normalisation(features)))  # type: ignore[no-any-return]
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Scores `[B, n_classes]` in [0, 1] of logits `[B, n_outputs]`."""
+        if self.spec.task == "single-label":
+            return logits.softmax(dim=1)
+        if self.spec.task == "binary":
+            return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=1)
+        return torch.sigmoid(logits)
+
+    def crops(self, features: torch.Tensor) -> torch.Tensor:
+        """The crops `[K, C, F, crop_frames]` of one clip's features `[C, F, N]` that its score is the mean of."""
+        return scoring_crops(features, self.crop_frames, self.spec.cropping.max_crops, self.features.floor)
+
+    def scores(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Scores `[B, n_classes]` of waveforms `[B, T]`: the mean over the crops of each."""
+        features = self.features(waveform)
+        crops = [self.crops(one) for one in features]
+        scores = self.probabilities(self.classify(torch.cat(crops)))
+        return torch.stack([part.mean(dim=0) for part in scores.split([len(c) for c in crops])])
+
+    def _check_length(self, min_frames: int, exact_frames: int | None) -> None:
+        seconds = self.spec.cropping.seconds
+        if exact_frames is not None and self.crop_frames != exact_frames:
+            raise UserError(
+                "network",
+                f"a crop of {seconds:g} s gives {self.crop_frames} frames, the network takes exactly {exact_frames}",
+                "Change cropping.seconds or the features.",
+            )
+        if self.crop_frames < min_frames:
+            raise UserError(
+                "network",
+                f"a crop of {seconds:g} s gives {self.crop_frames} frames, the network needs {min_frames}",
+                "Take longer crops, a smaller hop_length or fewer layers.",
+            )

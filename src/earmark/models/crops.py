@@ -1,0 +1,51 @@
+"""Crops: which part of a clip the network sees, in training (anywhere) and in scoring (all over)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from msgspec import Meta
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """How clips are cropped."""
+
+    seconds: Annotated[float, Meta(gt=0)]
+    """Length of a crop in scoring, and the longest in training, in seconds."""
+    min_seconds: Annotated[float, Meta(gt=0)] | None = None
+    """Length of the shortest crop in training, in seconds; none: all are of one length."""
+    max_crops: Annotated[int, Meta(ge=1)] = 16
+    """The most crops that one clip's score is the mean of; they overlap by half where there are fewer."""
+
+
+def scoring_crops(features: torch.Tensor, n_frames: int, max_crops: int, floor: torch.Tensor) -> torch.Tensor:
+    """Crops over the whole of a clip, from its first frame to its last.
+
+    Args:
+        features: one clip's features `[..., N]`, `[C, F, N]` or `[C, T]`.
+        n_frames: length of a crop.
+        max_crops: the most crops; a clip that half-overlapping ones of this number do not cover is
+            heard at evenly spaced places.
+        floor: what silence gives, `[F]`; pads a clip that is shorter than a crop at its end.
+
+    Returns:
+        `[K, ..., n_frames]`, K from 1 to `max_crops`.
+    """
+    length = features.shape[-1]
+    if length <= n_frames:
+        return pad_end(features, n_frames, floor)[None]
+    n_crops = min(max_crops, -(-2 * (length - n_frames) // n_frames) + 1)
+    starts = torch.linspace(0, length - n_frames, max(n_crops, 1)).round().long().tolist()
+    return torch.stack([features[..., start : start + n_frames] for start in starts])
+
+
+def pad_end(features: torch.Tensor, n_frames: int, floor: torch.Tensor) -> torch.Tensor:
+    """Features `[..., N]` made `n_frames` long with what silence gives (`floor`, `[F]`)."""
+    missing = n_frames - features.shape[-1]
+    if missing <= 0:
+        return features
+    column = floor.to(features)[:, None]
+    return torch.cat([features, column.expand(*features.shape[:-1], missing)], dim=-1)

@@ -1,0 +1,391 @@
+"""Clip table + recipe -> trained run: one flat, resumable loop."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from earmark import metrics, splits
+from earmark.audio import REASONS
+from earmark.augment import augment_features, augment_waveforms, spec_augment
+from earmark.cache import ClipFeatures, FeatureStore
+from earmark.checkpoints import Epoch, State, begin, load_checkpoint, restore, save_checkpoint, save_state
+from earmark.clips import ClipTable, require_classes, write_clips
+from earmark.dataset import TrainingBatches
+from earmark.devices import choose_device, using_threads
+from earmark.errors import UserError
+from earmark.features import Features, Waveform
+from earmark.losses import Criterion
+from earmark.models import Classifier
+from earmark.plan import Plan, make_plan
+from earmark.prediction import score_clips
+from earmark.recipe import Recipe, Training
+from earmark.run import Run, RunFacts, check_new, create_run, open_run, save_model
+
+Say = Callable[[str], None]
+"""Takes a line for the person who waits."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train, as far as it does not belong to the recipe."""
+
+    device: str = "auto"
+    """`auto` (a GPU where there is one), `cpu`, `cuda`, `mps` ..."""
+    threads: int | None = None
+    """Threads on a CPU; none: the number that is quickest here and now."""
+    tensorboard: bool = False
+    """Write `tb/` too (needs the extra `tensorboard`)."""
+    progress: bool = False
+    """Show bars with the time left."""
+    command: str = ""
+    """What the run says that it was made by."""
+
+
+def train(
+    table: ClipTable, recipe: Recipe, out: Path, options: Options | None = None, say: Say = print
+) -> Run:
+    """Train a recipe on labelled clips, from scratch.
+
+    Args:
+        table: labelled clips; a `split` column is obeyed.
+        recipe: the settings.
+        out: the run folder to make.
+        options: device, threads and the like.
+        say: takes a line for the person who waits.
+
+    Returns:
+        The run, with its model.
+
+    Raises:
+        UserError: `out` exists; clips that cannot be used, split or told apart; a loss that is no number.
+    """
+    options = options or Options()
+    check_new(out)
+    require_classes(table)
+    plan = make_plan(table, recipe, options.progress)
+    say(describe_plan(plan))
+    device = choose_device(options.device)
+    threads, step_seconds = _choose_threads(plan, recipe, options, device)
+    facts = RunFacts(
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        command=options.command,
+        device=device,
+        threads=threads,
+        protocol="given" if table.column("split") is not None else "grouped",
+        sounds=plan.sounds,
+        warnings=plan.warnings,
+    )
+    say(describe_work(plan, recipe.training, step_seconds, facts))
+    run = create_run(out)
+    run.write(facts, recipe, plan.table)
+    if len(plan.unusable):
+        write_clips(plan.unusable, run.unusable_path)
+    fit(run, plan, options, say)
+    return run
+
+
+def resume(path: Path, options: Options | None = None, say: Say = print) -> Run:
+    """Go on with a training that was broken off, with the threads and the precision chosen at its start.
+
+    Raises:
+        UserError: not a run, already trained, or its recordings have changed since.
+    """
+    options = options or Options()
+    run = open_run(path, trained=False)
+    if run.is_trained:
+        raise UserError(
+            run.path, "its training has come to its end already", "Train again under another name."
+        )
+    plan = make_plan(run.clips(), run.recipe, options.progress)
+    if plan.sounds != run.facts.sounds:
+        raise UserError(
+            run.path,
+            "the recordings are not those that the training was begun with",
+            "Put them back, or train anew.",
+        )
+    fit(run, plan, options, say)
+    return run
+
+
+def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
+    """Train, from the last checkpoint of the run if there is one, and save the best model.
+
+    Args:
+        run: holds the recipe, and the device and threads chosen when it was begun.
+        plan: clips, features and the model's spec.
+        options: bars and TensorBoard.
+        say: takes a line for the person who waits.
+    """
+    recipe, device = run.recipe.training, torch.device(run.facts.device)
+    train, valid = plan.rows("train"), plan.rows("valid")
+    targets = soft_targets(plan)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    draws = torch.Generator(device).manual_seed(recipe.seed + 1)
+
+    with using_threads(run.facts.threads):
+        # The model, its normalisation fitted on the training clips only, and what moves its weights.
+        torch.manual_seed(recipe.seed)
+        model = Classifier(plan.spec)
+        fit_normalisation(model, plan.features.take(train))
+        clips, source = sources(plan, model, run.recipe.augment.on_waveforms)
+        batches = TrainingBatches(
+            clips, targets[train], source, plan.spec.cropping, recipe.batch_size, generator
+        )
+        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        n_epochs = count_epochs(recipe, batches.n_batches)
+        state = begin(model, recipe, n_epochs * batches.n_batches, (generator, draws))
+        restore(run, state)
+        criterion = Criterion(
+            plan.spec.task, targets[train], recipe.class_balance, recipe.label_smoothing
+        ).to(device)
+
+        with _reporter(run, state, n_epochs * batches.n_batches, options) as report:
+            for epoch in range(len(state.history), n_epochs):
+                started = time.perf_counter()
+                losses = []
+                model.train()
+                for features, target in batches:
+                    # One step: augment, forward, backward, and the average follows.
+                    x, y = features.to(device), target.to(device)
+                    if source is not model.features:
+                        x = model.features(augment_waveforms(x[:, 0], run.recipe.augment, draws))
+                    x, y = augment_features(x, y, run.recipe.augment, model.features, draws)
+                    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                        x = spec_augment(model.normalisation(x), run.recipe.augment, model.features, draws)
+                        logits = model.head(model.pool(model.backbone(x)))
+                    loss = criterion(logits.float(), y)
+                    state.optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm or float("inf"))
+                    state.optimizer.step()
+                    state.scheduler.step()
+                    follow(state.average, model, recipe.average, state.scheduler.last_epoch)
+                    losses.append(loss.detach())
+                    report.step()
+
+                # How good it is on clips that it does not train on.
+                mean_loss = float(torch.stack(losses).mean())
+                if not np.isfinite(mean_loss):
+                    raise diverged(run, epoch + 1, mean_loss)
+                scores = score_clips(state.average, plan.features.take(valid))
+                row = Epoch(
+                    epoch + 1,
+                    state.scheduler.last_epoch,
+                    time.perf_counter() - started,
+                    state.optimizer.param_groups[0]["lr"],
+                    mean_loss,
+                    *judge(scores, targets[valid], plan.spec.task == "multi-label"),
+                )
+
+                # Keep the best, and all that is needed to go on.
+                state.history.append(row)
+                merit = _merit(row, recipe.monitor)
+                if merit >= state.best or len(valid) == 0:
+                    state.best, state.best_epoch = merit, row.epoch
+                    save_checkpoint(run, "best.pt", {"average": state.average.state_dict()})
+                save_state(run, state)
+                report.epoch(row)
+                if recipe.patience and row.epoch - state.best_epoch >= recipe.patience:
+                    say(f"stopped early: no better {recipe.monitor} for {recipe.patience} epochs")
+                    break
+
+    # The model of the best epoch is the run's.
+    best = Classifier(plan.spec)
+    best.load_state_dict(load_checkpoint(run, "best.pt")["average"])
+    save_model(best, run.model_path)
+
+
+# -- before the loop ----------------------------------------------------------------------------------------
+
+
+def describe_plan(plan: Plan) -> str:
+    """The split by class, what could not be used, and warnings, for the person who waits."""
+    lines = [splits.crosstab(plan.table).to_string()]
+    if len(plan.unusable):
+        reasons, counts = np.unique(plan.unusable.frame["reason"].to_numpy(str), return_counts=True)
+        each = ", ".join(f"{n} {REASONS.get(why, why)}" for why, n in zip(reasons, counts, strict=True))
+        lines.append(f"left out, because they cannot be used: {each}")
+    return "\n".join([*lines, *(f"warning: {one}" for one in plan.warnings)])
+
+
+def describe_work(plan: Plan, recipe: Training, step_seconds: float, facts: RunFacts) -> str:
+    """What training will do and how long it may take."""
+    n_train = len(plan.rows("train"))
+    n_batches = max(1, round(n_train / recipe.batch_size))
+    n_epochs = count_epochs(recipe, n_batches)
+    where = f"{facts.threads} threads" if facts.device == "cpu" else facts.device
+    about = f", about {_duration(1.3 * step_seconds * n_epochs * n_batches)}" if step_seconds else ""
+    return f"training: {n_epochs} epochs of {n_batches} steps on {where}{about}"
+
+
+def _choose_threads(plan: Plan, recipe: Recipe, options: Options, device: str) -> tuple[int, float]:
+    """Threads and the seconds of a step; 0 seconds where that is not known."""
+    if device != "cpu":
+        return torch.get_num_threads(), 0.0
+    most = os.cpu_count() or 1
+    candidates = (options.threads,) if options.threads else tuple(sorted({1, most // 2 or 1, most}))
+    return choose_threads(plan, recipe.training, candidates)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def count_epochs(recipe: Training, n_batches: int) -> int:
+    """Number of epochs: the recipe's, within its bounds of steps in all."""
+    steps = recipe.epochs * n_batches
+    steps = max(steps, recipe.min_steps or 0)
+    steps = min(steps, recipe.max_steps or steps)
+    return max(1, round(steps / n_batches))
+
+
+def soft_targets(plan: Plan) -> NDArray[np.float32]:
+    """Targets `[n, n_classes]` as the loss wants them: 0, 1, or NaN where unknown."""
+    targets = plan.table.targets(plan.spec.classes)
+    if targets.ndim == 2:
+        return targets.astype(np.float32)
+    return np.eye(len(plan.spec.classes), dtype=np.float32)[targets]
+
+
+def fit_normalisation(model: Classifier, clips: ClipFeatures) -> None:
+    """Fit the normalisation on the training clips' features."""
+    model.normalisation.fit(np.array(clip).T[None] for clip in clips)
+
+
+def sources(plan: Plan, model: Classifier, on_waveforms: bool) -> tuple[ClipFeatures, Features]:
+    """What batches are cropped from: cached features, or cached waveforms where those are augmented."""
+    train = plan.rows("train")
+    if not on_waveforms:
+        return plan.features.take(train), model.features
+    waveform = Features(Waveform(), plan.spec.sample_rate)
+    return FeatureStore(waveform, plan.spec.resampler).collect(plan.table.take(train)), waveform
+
+
+def choose_threads(plan: Plan, recipe: Training, candidates: tuple[int, ...]) -> tuple[int, float]:
+    """The number of threads that trains quickest here and now, and its seconds a step.
+
+    More threads are often slower on a busy machine, so a few steps are timed with each number.
+    """
+    model = Classifier(plan.spec).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    shape = model.features.shape(round(plan.spec.cropping.seconds * plan.spec.sample_rate))
+    x = torch.zeros(min(recipe.batch_size, len(plan.rows("train"))), *shape)
+    times = {}
+    for threads in candidates:
+        with using_threads(threads):
+            times[threads] = min(_timed_step(model, x) for _ in range(3))
+    best = min(times, key=lambda threads: times[threads])
+    return best, times[best]
+
+
+def _timed_step(model: Classifier, x: torch.Tensor) -> float:
+    started = time.perf_counter()
+    model.classify(x).square().mean().backward()
+    return time.perf_counter() - started
+
+
+# -- in the loop --------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the average of the weights toward the model's; the decay warms up so that the start is forgotten."""
+    decay = min(decay, (1 + step) / (10 + step))
+    ours, theirs = average.state_dict(), model.state_dict()
+    floats = [name for name, value in ours.items() if value.is_floating_point()]
+    torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], 1 - decay)
+    for name in ours.keys() - set(floats):
+        ours[name].copy_(theirs[name])
+
+
+def judge(
+    scores: NDArray[np.float32], targets: NDArray[np.float32], multi: bool
+) -> tuple[float, float, float]:
+    """Loss, accuracy and macro-F1 of the validation clips; NaN where there are none."""
+    if not len(scores):
+        return (float("nan"),) * 3
+    if multi:
+        found = ((scores >= 0.5) == (targets > 0.5))[~np.isnan(targets)]
+    else:
+        found = scores.argmax(axis=1) == targets.argmax(axis=1)
+    counts = metrics.count(targets if multi else targets.argmax(axis=1), scores).map(lambda x: x.sum(axis=0))
+    return _log_loss(scores, targets, multi), float(found.mean()), float(metrics.macro_f1(counts))
+
+
+def _log_loss(scores: NDArray[np.float32], targets: NDArray[np.float32], multi: bool) -> float:
+    p = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    each = -(targets * np.log(p) + ((1 - targets) * np.log(1 - p) if multi else 0))
+    return float(np.nanmean(each) if multi else each.sum(axis=1).mean())
+
+
+def _merit(row: Epoch, monitor: str) -> tuple[float, float]:
+    """What makes an epoch better: the monitored figure; the loss decides between equals."""
+    return (row.valid_macro_f1, -row.valid_loss) if monitor == "macro_f1" else (-row.valid_loss, 0.0)
+
+
+def diverged(run: Run, epoch: int, loss: float) -> UserError:
+    """The error of a training whose loss is no number any more."""
+    return UserError(
+        run.path,
+        f"the loss of epoch {epoch} is {loss}, wanted a finite number",
+        "Lower the rate, for example --set training.learning_rate=1e-3.",
+    )
+
+
+# -- around the loop ----------------------------------------------------------------------------------------
+
+
+class Reporter:
+    """Tells the person who waits, and TensorBoard."""
+
+    def __init__(self, bar: Any, writer: Any) -> None:
+        self.bar = bar
+        self.writer = writer
+
+    def step(self) -> None:
+        """One optimiser step is done."""
+        self.bar.update()
+
+    def epoch(self, row: Epoch) -> None:
+        """One epoch is done."""
+        self.bar.set_postfix_str(f"loss {row.loss:.3f}, valid macro-F1 {row.valid_macro_f1:.3f}")
+        if self.writer is not None:
+            for name in ("loss", "valid_loss", "valid_accuracy", "valid_macro_f1", "learning_rate"):
+                self.writer.add_scalar(name, getattr(row, name), row.epoch)
+
+
+@contextmanager
+def _reporter(run: Run, state: State, n_steps: int, options: Options) -> Iterator[Reporter]:
+    from tqdm import tqdm
+
+    done = state.scheduler.last_epoch
+    writer = _tensorboard(run) if options.tensorboard else None
+    with tqdm(
+        total=n_steps, initial=done, desc="training", unit="step", disable=not options.progress, leave=False
+    ) as bar:
+        try:
+            yield Reporter(bar, writer)
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _tensorboard(run: Run) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UserError(
+            "--tensorboard", "the package tensorboard is not installed", "pip install 'earmark[tensorboard]'"
+        ) from error
+    return SummaryWriter(str(run.tensorboard_path))

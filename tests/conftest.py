@@ -1,0 +1,131 @@
+"""Sounds that the tests make for themselves; the repository holds no recordings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.clips import ClipTable
+from earmark.features import LogMel
+from earmark.layouts import import_folder
+from earmark.models import ModelSpec
+from earmark.models.crops import Cropping
+from earmark.models.residual import Residual
+from earmark.recipe import Recipe, read_recipe
+from earmark.training import Options, train
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a cache of its own: none may live on what another left behind."""
+    monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def tone() -> Callable[..., np.ndarray]:
+    """A sine of `frequency` Hz: float32 `[T]`, amplitude `level`, with a little seeded noise on request."""
+
+    def make(
+        frequency: float = 440.0,
+        seconds: float = 1.0,
+        rate: int = 22050,
+        level: float = 0.5,
+        noise: float = 0.0,
+        seed: int = 0,
+    ) -> np.ndarray:
+        time = np.arange(round(seconds * rate)) / rate
+        hiss = np.random.default_rng(seed).standard_normal(len(time)) * noise
+        return (level * np.sin(2 * np.pi * frequency * time) + hiss).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, tone: Callable[..., np.ndarray]) -> Path:
+    """A folder with two classes of 12 one-second tones each: `low/` around 300 Hz, `high/` around 3 kHz."""
+    folder = tmp_path / "corpus"
+    for label, base in (("low", 300.0), ("high", 3000.0)):
+        (folder / label).mkdir(parents=True)
+        for i in range(12):
+            wave = tone(base * (1 + i / 50), seconds=1.0, noise=0.02, seed=i, level=0.3)
+            soundfile.write(folder / label / f"{label}_{i:02}.wav", wave, 22050)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real recordings that `EARMARK_DATA` names; skips, with the reason, where there is none."""
+    folder = os.environ.get("EARMARK_DATA", "")
+    if not folder:
+        pytest.skip("EARMARK_DATA is not set: no real recordings to test on")
+    if not Path(folder).is_dir():
+        pytest.fail(f"EARMARK_DATA: no folder {folder!r}")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def specs() -> dict[str, ModelSpec]:
+    """A model of each kind of network, as its recipe would make it."""
+    return {
+        "residual": ModelSpec(
+            classes=("high", "low", "middle"),
+            task="single-label",
+            sample_rate=22050,
+            clip_seconds=1.5,
+            cropping=Cropping(1.5, 0.75),
+            features=LogMel(n_fft=1024, hop_length=512, n_mels=64, f_min=30.0),
+            network=Residual(),
+        )
+    }
+
+
+TINY = (
+    "training.epochs=6",
+    "training.min_steps=6",
+    "training.max_steps=60",
+    "training.batch_size=8",
+    "network.widths=[4, 8]",
+    "features.n_mels=16",
+    "features.n_fft=512",
+    "audio.crop_seconds=0.8",
+    "audio.crop_min_seconds=0.5",
+)
+"""Changes to the default recipe that make a training take a second."""
+
+
+@pytest.fixture
+def tiny() -> Recipe:
+    """The default recipe, made small."""
+    return read_recipe("default", TINY)
+
+
+@pytest.fixture
+def table(corpus: Path) -> ClipTable:
+    """The tones of `corpus` as a clip table."""
+    return import_folder(corpus).table
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run that was trained on tones (its own copies), for tests that only read it."""
+    folder = tmp_path_factory.mktemp("trained")
+    rate = 8000
+    for label, base in (("low", 300.0), ("high", 2500.0)):
+        (folder / "tones" / label).mkdir(parents=True)
+        for i in range(12):
+            time = np.arange(rate) / rate
+            wave = 0.3 * np.sin(2 * np.pi * base * (1 + i / 50) * time)
+            hiss = 0.02 * np.random.default_rng(i).standard_normal(rate)
+            soundfile.write(folder / "tones" / label / f"{i:02}.wav", wave + hiss, rate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARMARK_CACHE", str(folder / "cache"))
+        options = Options(threads=1, command="earmark train")
+        recipe = read_recipe("default", [*TINY, "training.epochs=60", "training.max_steps=160"])
+        run = train(import_folder(folder / "tones").table, recipe, folder / "run", options, str)
+    return run.path

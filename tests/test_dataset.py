@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earmark.dataset import TrainingBatches, crop_lengths
+from earmark.features import Features, Waveform
+from earmark.models import Classifier, ModelSpec
+from earmark.models.crops import Cropping
+
+
+@pytest.fixture(scope="session")
+def model(specs: dict[str, ModelSpec]) -> Classifier:
+    return Classifier(specs["residual"])
+
+
+def batches(model: Classifier, lengths: list[int], batch_size: int = 4, seed: int = 0) -> TrainingBatches:
+    clips = [np.arange(n, dtype=np.float32)[:, None] + np.zeros((1, 64), np.float32) for n in lengths]
+    targets = np.eye(3, dtype=np.float32)[np.arange(len(lengths)) % 3]
+    return TrainingBatches(
+        clips, targets, model.features, model.spec.cropping, batch_size, torch.Generator().manual_seed(seed)
+    )
+
+
+@given(n=st.integers(2, 60), batch_size=st.integers(1, 40))
+def test_an_epoch_holds_every_clip_once_in_batches_of_nearly_one_size(
+    specs: dict[str, ModelSpec], n: int, batch_size: int
+) -> None:
+    own = batches(Classifier(specs["residual"]), [200] * n, batch_size)
+    own.targets = torch.arange(n)
+    seen = [target.tolist() for _, target in own]
+    assert sorted(i for part in seen for i in part) == list(range(n))
+    assert max(map(len, seen)) - min(map(len, seen)) <= 1
+    assert len(seen) == own.n_batches
+
+
+def test_a_crop_is_a_piece_of_its_clip(model: Classifier) -> None:
+    shortest, longest = crop_lengths(model.features, model.spec.cropping)
+    for features, _ in batches(model, [300] * 16):
+        assert features.shape[1:3] == (1, 64)
+        assert shortest <= features.shape[3] <= longest == model.crop_frames
+        steps = features.diff(dim=3)
+        assert torch.equal(steps, torch.ones_like(steps))
+
+
+def test_a_short_clip_stands_somewhere_on_the_floor(model: Classifier) -> None:
+    floor = model.features.floor[0]
+    places = set()
+    for features, _ in batches(model, [5] * 40):
+        for clip in features[:, 0, 0]:
+            heard = (clip != floor).nonzero()[:, 0]
+            assert clip[heard].tolist() == [0, 1, 2, 3, 4]
+            places.add(int(heard[0]))
+    assert len(places) > 5
+
+
+def test_the_generator_alone_decides(model: Classifier) -> None:
+    first, again, other = (list(batches(model, [300] * 9, seed=seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
+    assert any(
+        a[0].shape != b[0].shape or not torch.equal(a[0], b[0]) for a, b in zip(first, other, strict=True)
+    )
+
+
+def test_waveforms_are_cropped_to_samples() -> None:
+    clips = [np.arange(50_000, dtype=np.float32)[:, None]] * 4
+    features = Features(Waveform(), 8000)
+    own = TrainingBatches(
+        clips, np.eye(4, dtype=np.float32), features, Cropping(0.5, 0.25), 4, torch.Generator()
+    )
+    ((crops, _),) = list(own)
+    assert crops.shape[:2] == (4, 1)
+    assert 2000 <= crops.shape[2] <= 4000
+    assert torch.equal(crops.diff(dim=2), torch.ones(4, 1, crops.shape[2] - 1))
