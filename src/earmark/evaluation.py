@@ -1,0 +1,171 @@
+"""Run + clip table -> scores, metrics with intervals, and a report page."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+from earmark import audio, baselines, findings
+from earmark.cache import FeatureStore
+from earmark.clips import ClipTable, format_seconds
+from earmark.errors import UserError
+from earmark.files import replacing
+from earmark.findings import Evaluation, Scored
+from earmark.page import grouped_by, tell
+from earmark.prediction import score_clips
+from earmark.report import Baseline, Leak, percent, span, write_report
+from earmark.run import Run, open_run
+
+
+def evaluate(
+    path: Path, table: ClipTable | None = None, out: Path | None = None, progress: bool = False
+) -> Evaluation:
+    """Score a run and write `scores.csv`, `metrics.json` and `report.html`.
+
+    Args:
+        path: the run folder.
+        table: labelled clips; none: the run's own test split.
+        out: folder for the results; none: the run.
+        progress: show a bar while features are computed.
+
+    Raises:
+        UserError: not a run, classes that the model does not know, no clip that can be scored.
+    """
+    run = open_run(path)
+    own = run.clips()
+    train = own.take(own.column("split") == "train")
+    chosen = own.take(own.column("split") == "test") if table is None else table
+    folder = out or run.path
+    scored = score_table(run, chosen, progress)
+    notes = [*run.facts.warnings]
+    rivals = _baselines(scored, own.take(own.column("split") != "test"), notes, progress)
+    found = Evaluation(
+        scored=scored,
+        clips=findings.figures(scored.targets, scored.scores, scored.spec),
+        recordings=findings.recording_figures(scored),
+        measures=findings.measures(scored),
+        baselines=rivals,
+        leak=_leak(run, scored, train, table is None),
+        notes=tuple(notes),
+        folder=folder,
+    )
+    _write_scores(found)
+    _write_metrics(found)
+    write_report(found.report_path, tell(run, own, found, table is None))
+    return found
+
+
+def score_table(run: Run, table: ClipTable, progress: bool = False) -> Scored:
+    """Score the clips of a table by a run's model."""
+    model = run.model()
+    targets = table.targets(model.spec.classes)
+    clips = FeatureStore(model.features, model.spec.resampler).collect(table, progress)
+    if not clips.good().any():
+        why = sorted({audio.REASONS[reason] for reason in clips.reasons})
+        raise UserError(
+            table.root, f"none of {len(table)} clips can be scored: {'; '.join(why)}", "Check the root."
+        )
+    return Scored(
+        model.spec, table, targets, score_clips(model, clips), tuple(clips.reasons), tuple(clips.sounds)
+    )
+
+
+def describe(found: Evaluation) -> str:
+    """The headline figures, baselines and warnings, for a terminal."""
+    rows = [("", "figure", "95 % interval")]
+    for measure in found.measures:
+        rows.append((measure.name, percent(measure.clips.value), span(measure.clips)))
+        if measure.recordings is not None:
+            rows.append(
+                ("  of whole recordings", percent(measure.recordings.value), span(measure.recordings))
+            )
+    first = found.measures[0].name
+    for rival in found.baselines:
+        value = next(m.clips for m in rival.measures if m.name == first)
+        rows.append((f"{first} of {rival.name}", percent(value.value), span(value)))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    notes = [found.measures[0].clips.note, *found.notes, "" if found.leak.status == "no" else found.leak.why]
+    without = f"{found.n_unusable} clips have no scores: see the column reason" if found.n_unusable else ""
+    return "\n".join([*lines, *(f"note: {note}" for note in [*notes, without] if note)])
+
+
+# -- what is beside the network ------------------------------------------------------------------------------
+
+
+def _baselines(scored: Scored, learnt: ClipTable, notes: list[str], progress: bool) -> tuple[Baseline, ...]:
+    """The majority, and a linear model on MFCC statistics, trained on the run's training and validation clips."""
+    targets = learnt.targets(scored.spec.classes)
+    majority = baselines.majority_scores(targets, len(scored.table), len(scored.spec.classes))
+    found = [findings.rival("the majority", "the commonest class, always", scored, majority)]
+    try:
+        linear = baselines.linear_on_mfcc(learnt, targets, scored.table, scored.spec, progress)
+        what = "logistic regression on mean and standard deviation of 20 MFCC, trained on train and valid"
+        found.append(findings.rival("a linear model on MFCC statistics", what, scored, linear))
+    except UserError as error:
+        notes.append(f"the plain baseline was not measured: {error}")
+    return tuple(found)
+
+
+def _leak(run: Run, scored: Scored, train: ClipTable, own_test: bool) -> Leak:
+    """Whether test clips have near relatives in training."""
+    if run.facts.protocol == "segments":
+        return Leak("leaks", "the split is by segment: parts of one recording are on both sides")
+    if not own_test:
+        shared = _shared(run, scored, train)
+        if shared:
+            return Leak(
+                "leaks",
+                f"{shared} of the {len(scored.table)} clips are, or belong to, clips that it trained on",
+            )
+    if {"group", "artist"} & set(train.frame.columns):
+        return Leak("no", f"whole {grouped_by(train)}s are on one side")
+    return Leak(
+        "possible", "only recordings are known to be on one side: give a column group (song, player, place)"
+    )
+
+
+def _shared(run: Run, scored: Scored, train: ClipTable) -> int:
+    """Clips that share a group or a sound with the training clips."""
+    model = run.model()
+    known = set(FeatureStore(model.features, model.spec.resampler).collect(train).sounds) - {""}
+    together = [sound in known for sound in scored.sounds]
+    for name in ("group", "artist"):
+        mine, theirs = scored.table.column(name), train.column(name)
+        if mine is not None and theirs is not None:
+            together = [a or (b != "" and b in set(theirs)) for a, b in zip(together, mine, strict=True)]
+    return sum(together)
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def _write_scores(found: Evaluation) -> None:
+    scored = found.scored
+    keys = zip(
+        scored.table.frame["file"], scored.table.frame["start"], scored.table.frame["end"], strict=True
+    )
+    with replacing(found.folder / "scores.csv", newline="", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "start", "end", "reason", *scored.spec.classes])
+        for (name, start, end), reason, scores in zip(keys, scored.reasons, scored.scores, strict=True):
+            cells = [""] * len(scores) if reason else [f"{score:.6f}" for score in scores]
+            writer.writerow([name, format_seconds(start), format_seconds(end), reason, *cells])
+
+
+def _write_metrics(found: Evaluation) -> None:
+    values = {
+        "clips": dataclasses.asdict(found.clips),
+        "recordings": None if found.recordings is None else dataclasses.asdict(found.recordings),
+        "measures": [dataclasses.asdict(one) for one in found.measures],
+        "baselines": [dataclasses.asdict(one) for one in found.baselines],
+        "leak": dataclasses.asdict(found.leak),
+        "notes": found.notes,
+        "classes": found.scored.spec.classes,
+    }
+    with replacing(found.folder / "metrics.json") as file:
+        json.dump(values, file, indent=1, ensure_ascii=False, allow_nan=False)
