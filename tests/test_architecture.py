@@ -16,7 +16,7 @@ SOURCE = Path(earmark.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
-    {"features", "augment", "metrics", "drawing", "synthesis"},
+    {"features", "normalisation", "augment", "metrics", "drawing", "synthesis"},
     {"models", "clips", "splits", "stratify", "recipe", "losses"},
     {"run", "layouts", "cache", "dataset"},
     {"prediction", "plan", "baselines", "report", "checkpoints", "timelines", "findings"},

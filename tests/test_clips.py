@@ -217,6 +217,14 @@ def test_what_is_written_is_read_again(
     assert join(table, again).tolist() == list(range(n))
 
 
+@pytest.mark.parametrize(
+    "name", ["a\rb.wav", "a\nb.wav", "a\r\nb.wav", 'a"b.wav', "a,b.wav", "a;b.wav", " a ", "\ufeffa"]
+)
+def test_names_that_mean_something_in_csv_are_read_again(tmp_path: Path, name: str) -> None:
+    write_clips(table_of([name, "plain.wav"], [0.0, 0.0], [1.0, 1.0]), tmp_path / "out.csv")
+    assert read_clips(tmp_path / "out.csv").column("file").tolist() == [name, "plain.wav"]
+
+
 def test_file_names_that_are_not_utf_8_lead_to_their_files(tmp_path: Path) -> None:
     name = os.fsdecode(b'fl\xf6te, "no" 2\n.wav')
     (tmp_path / name).write_bytes(b"sound")
@@ -258,6 +266,7 @@ def test_the_nearest_of_several_is_joined_whatever_their_order() -> None:
     assert join(table_of(["a", "a"], [0.0004, 0.0], [3.0, 5.0]), right).tolist() == [2, 0]
     near = table_of(["a", "a"], [0.0, 0.0011], [1.0, 1.0])
     assert join(table_of(["a"], [0.0008], [1.0]), near).tolist() == [1]
+    assert join(table_of(["a"], [0.0003], [1.0]), near).tolist() == [0]
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,7 +14,8 @@ from earmark import settings
 from earmark.augment import Augment
 from earmark.errors import UserError
 from earmark.features import FeatureConfig
-from earmark.models import KINDS, NetworkConfig, NormalisationKind
+from earmark.models import KINDS, NetworkConfig
+from earmark.normalisation import NormalisationKind
 from earmark.splits import SplitSettings
 
 

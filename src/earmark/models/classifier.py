@@ -11,12 +11,12 @@ from torch import nn
 
 from earmark import settings
 from earmark.errors import UserError
-from earmark.features import FEATURES, FeatureConfig, Features, Normalisation, Waveform
+from earmark.features import FEATURES, FeatureConfig, Features, Waveform
 from earmark.models.crops import Cropping, scoring_crops
 from earmark.models.networks import NETWORKS, NetworkConfig
+from earmark.normalisation import Normalisation, NormalisationKind
 
 Task = Literal["single-label", "binary", "multi-label"]
-NormalisationKind = Literal["none", "global", "bands", "minmax", "clip"]
 
 KINDS: settings.Kinds = {"features": FEATURES, "network": NETWORKS}
 """The fields of recipes and models that name their dataclass by the key `kind`."""
