@@ -246,6 +246,15 @@ def test_spans_must_ascend_and_be_possible(sounds: Path) -> None:
             audio.read(sounds / "flac.flac", start=start, end=end)
 
 
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_excerpts_from_the_last_page_of_an_ogg_file_are_in_their_place(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.ogg", chirp(30, rate), rate, format="OGG", subtype="VORBIS")
+    whole = audio.read(tmp_path / "a.ogg")
+    for start in (5.0, 20.0, 26.0, 28.0, 29.0, 29.9):
+        excerpt = audio.read(tmp_path / "a.ogg", start=start)
+        np.testing.assert_allclose(excerpt, whole[round(start * rate) :], atol=1e-6)
+
+
 @pytest.mark.parametrize("codec", ["aac", "alac"])
 def test_a_far_excerpt_of_a_long_m4a_is_found_by_its_clock(tmp_path: Path, codec: str) -> None:
     rate, path = 8000, tmp_path / "long.m4a"
@@ -335,7 +344,8 @@ def test_a_silent_clip_inside_has_its_reason_and_the_others_stand(tmp_path: Path
 
 
 def test_clips_that_overlap_share_no_memory(sounds: Path) -> None:
-    first, second, *_ = [wave for _, _, wave in audio.slide(sounds / "pcm16.wav", 1.0, 0.5, None)]
+    spans = audio.read_spans(sounds / "pcm16.wav", [(0.5, 2.0), (0.6, 1.0)], None)
+    (_, _, first), (_, _, second) = spans
     assert not np.shares_memory(first, second)
 
 
@@ -537,6 +547,17 @@ def test_a_file_that_is_no_sound_says_what_it_is(
         assert str(path) in str(caught.value)
 
 
+def test_a_playlist_is_never_followed_to_other_files(
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("secret.wav").write_bytes((sounds / "pcm16.wav").read_bytes())
+    Path("list.wav").write_text("ffconcat version 1.0\nfile secret.wav\n")
+    with open("list.wav", "rb") as file, av.open(file) as followed:
+        assert followed.format.name == "concat"  # what FFmpeg would do
+    assert reason_of(Path("list.wav")) == "not_audio"
+
+
 def test_a_header_without_sound_and_an_absurd_rate_say_so(tmp_path: Path) -> None:
     assert reason_of(wav(tmp_path / "a.wav", np.zeros(0))) == "no_frames"
     for rate in (1, 99, 1_000_001):
@@ -668,6 +689,16 @@ def test_many_threads_read_at_once_and_in_silence(
         ):
             np.testing.assert_array_equal(wave, want[name])
     assert len({tuple(one.result()) for one in bad}) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_file_that_sends_ffmpeg_far_beyond_its_end_prints_nothing(
+    sounds: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray((sounds / "wma.wma").read_bytes())
+    data[47] = 78  # the high byte of an object's size
+    (tmp_path / "a.wma").write_bytes(data)
+    assert reason_of(tmp_path / "a.wma") == "unreadable"
     assert capfd.readouterr() == ("", "")
 
 
