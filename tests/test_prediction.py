@@ -12,7 +12,7 @@ import soundfile
 import earmark
 from earmark import audio
 from earmark.cache import FeatureStore
-from earmark.clips import ClipTable
+from earmark.clips import ClipTable, read_clips
 from earmark.errors import UserError
 from earmark.prediction import (
     PredictOptions,
@@ -111,6 +111,27 @@ def test_silence_inside_a_song_has_no_scores_and_the_rest_has(
     (found,) = predictor.recordings([tmp_path / "gap.wav"])
     assert [clip.reason for clip in found.clips] == ["", "silent", "", ""]
     assert (found.n_clips, found.reason, found.duration) == (3, "", 4.0)
+
+
+def test_a_file_that_breaks_off_keeps_the_scores_of_what_came_before(
+    predictor: Predictor, tmp_path: Path, tone: Tone
+) -> None:
+    soundfile.write(tmp_path / "whole.flac", tone(300, 6.0, 8000, noise=0.1), 8000)
+    data = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(data[: len(data) * 2 // 3])
+    heard: list[float] = []
+    (found,) = predictor.recordings([tmp_path / "cut.flac"], heard.append)
+    assert found.reason == "truncated"
+    assert found.n_clips >= 2 and found.clips[-1].scores is None
+    assert 2 < found.duration < 5
+    assert sum(heard) == pytest.approx(found.duration)
+
+
+def test_a_table_of_any_recording_can_be_read_again(trained: Path, tmp_path: Path, tone: Tone) -> None:
+    """A rest of less than 1 ms would give two clips that tables take for one."""
+    soundfile.write(tmp_path / "a.wav", tone(300, 2.0005, 8000), 8000)
+    predict_files(trained, [tmp_path / "a.wav"], tmp_path / "out.csv")
+    assert len(read_clips(tmp_path / "out.csv", labels=False)) == 2
 
 
 def test_a_recording_has_the_mean_of_its_clips(predictor: Predictor, song: Path) -> None:

@@ -16,7 +16,16 @@ from sklearn.model_selection import StratifiedGroupKFold
 from earmark.clips import ClipTable, clips_from, regrouped
 from earmark.errors import UserError
 from earmark.layouts import LAYOUTS
-from earmark.splits import SplitSettings, assign, audit, check_classes, crosstab, other_groupings, units
+from earmark.splits import (
+    SplitSettings,
+    assign,
+    audit,
+    check_classes,
+    check_grouping,
+    crosstab,
+    other_groupings,
+    units,
+)
 from earmark.stratify import divide
 from earmark.tables import TextTable
 
@@ -467,3 +476,13 @@ def test_one_player_a_class_is_said(real_data: Path) -> None:
     words = "all its clips belong to group 'weresax'.*--group pitch"
     with pytest.raises(UserError, match=words):
         assign(table, SETTINGS)
+
+
+def test_groups_that_were_set_aside_are_not_forgotten() -> None:
+    before = clips(
+        ["a"] * 12 + ["b"] * 12, group=["p1"] * 12 + ["p2"] * 12, pitch=[str(i % 6) for i in range(24)]
+    )
+    after = assign(regrouped(before, "pitch"), SETTINGS)
+    (warning,) = check_grouping(after)
+    assert "'p1', 'p2'" in warning and "not new ones" in warning
+    assert check_grouping(assign(before.with_column("group", [str(i) for i in range(24)]), SETTINGS)) == []

@@ -117,8 +117,8 @@ def slide(
 ) -> Iterator[tuple[float, float, Waveform | AudioError]]:
     """Cut a file into clips from its start to its end, in bounded memory, whatever its header claims.
 
-    A rest that is shorter than half a clip becomes a whole clip that ends where the file ends; a file that is
-    shorter than a clip gives one short clip. Where the decoder loses its way, what came before stands.
+    A rest that is shorter than half a clip becomes a whole clip that ends where the file ends (one of up to 1 ms
+    is left out); a file that is shorter than a clip gives one short clip. Where the decoder loses its way, what came before stands.
 
     Args:
         path: the sound file.
@@ -236,8 +236,8 @@ def _slices(
         yield start, end, mono
         covered = last
     length = recording.reached
-    if len(mono) == 0 or length <= covered:
-        return
+    if len(mono) == 0 or length <= covered + (rate // 1000 if covered else 0):
+        return  # a rest of 1 ms would give a clip that tables take for the one before it
     if covered and 2 * len(mono) < last - first:
         start = length / rate - clip_seconds
         first = round(start * rate)

@@ -168,6 +168,8 @@ def join(left: ClipTable, right: ClipTable) -> NDArray[np.int64]:
 def regrouped(table: ClipTable, column: str | None) -> ClipTable:
     """The table with another of its columns as `group`; None leaves it as it is.
 
+    A column `group` that it has already is kept as `given_group`, so that it is not forgotten.
+
     Raises:
         UserError: there is no such column.
     """
@@ -181,7 +183,12 @@ def regrouped(table: ClipTable, column: str | None) -> ClipTable:
             "the table has no such column",
             f"{did_you_mean(column, names)}Columns: {listed(names)}.",
         )
-    return table.with_column("group", [str(value) for value in values])
+    kept = (
+        table
+        if column == "group"
+        else replace(table, frame=table.frame.rename(columns={"group": "given_group"}))
+    )
+    return kept.with_column("group", [str(value) for value in values])
 
 
 def require_classes(table: ClipTable) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from earmark import audio, baselines, findings
+from earmark import audio, baselines, findings, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
@@ -122,6 +122,9 @@ def _leak(run: Run, scored: Scored, train: ClipTable, own_test: bool) -> Leak:
                 "leaks",
                 f"{shared} of the {len(scored.table)} clips are, or belong to, clips that it trained on",
             )
+    known = splits.check_grouping(run.clips())
+    if known:
+        return Leak("possible", known[0])
     if {"group", "artist"} & set(train.frame.columns):
         return Leak("no", f"whole {grouped_by(train)}s are on one side")
     return Leak(

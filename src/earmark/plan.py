@@ -80,7 +80,7 @@ def make_plan(table: ClipTable, recipe: Recipe, progress: bool = False) -> Plan:
     usable = _require_some(readable, good, np.array(features.reasons, dtype=object))
     features = features.take(np.flatnonzero(good))
     splits.audit(usable, features.sounds)
-    warnings = tuple(splits.check_classes(usable))
+    warnings = (*splits.check_classes(usable), *splits.check_grouping(usable))
     bad = np.flatnonzero(reasons != "")
     return Plan(usable, features, spec, table.take(bad).with_column("reason", reasons[bad]), warnings)
 

@@ -38,7 +38,7 @@ class ClipScores:
     start: float
     """Start in seconds."""
     end: float
-    """End in seconds."""
+    """End in seconds; NaN where the decoder lost its way."""
     scores: NDArray[np.float32] | None
     """`[n_classes]` in [0, 1]; None where there are none."""
     reason: str = ""
@@ -59,7 +59,7 @@ class Recording:
     @property
     def duration(self) -> float:
         """Seconds that were heard."""
-        return max((clip.end for clip in self.clips), default=0.0)
+        return max((clip.end for clip in self.clips if clip.scores is not None), default=0.0)
 
     @property
     def n_clips(self) -> int:
@@ -118,8 +118,9 @@ class Predictor:
             clips, until = [], 0.0
             for clip in self._clips(file):
                 clips.append(clip)
-                heard(max(clip.end - until, 0.0))
-                until = max(until, clip.end)
+                if clip.end > until:
+                    heard(clip.end - until)
+                    until = clip.end
             yield Recording(str(file), tuple(clips), self.model.spec.classes)
 
     def _clips(self, file: Path) -> Iterator[ClipScores]:

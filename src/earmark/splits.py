@@ -160,6 +160,24 @@ def check_classes(table: ClipTable) -> list[str]:
     return [f"split 'valid' has no clip of class {name!r}: {chosen}" for name in missing]
 
 
+def check_grouping(table: ClipTable) -> list[str]:
+    """Look for groups that the table had before another column was taken for them (`given_group`).
+
+    Returns:
+        A warning where such groups are on both sides, as where each class comes from one player.
+    """
+    given, split = table.column("given_group"), table.column("split")
+    if given is None or split is None:
+        return []
+    tested = set(given[split == "test"]) & set(given[split != "test"]) - {""}
+    if not tested:
+        return []
+    return [
+        f"{listed(sorted(tested))}, groups of the table before --group, are trained and tested on: "
+        "the figures say how well known ones are recognised, not new ones"
+    ]
+
+
 def crosstab(table: ClipTable) -> pd.DataFrame:
     """Clips by class and split: `[K, 3]` counts, columns train, valid and test."""
     import pandas as pd
@@ -273,7 +291,7 @@ def _held_out(
 ) -> NDArray[np.bool_]:
     """Choose about a fraction of the clips, in whole units and evenly over the classes: `[n]`.
 
-    Folds stay whole where there are as many as sides, and two for every class; else only the rest counts.
+    Folds, where the table has them, stay whole if there are as many as sides, and two for every class.
     """
     found = _units_of(table, fold=True)
     if "fold" in table.frame and (len(found.names) < len(sides) or found.n_of_classes().min() < 2):
