@@ -118,7 +118,8 @@ def slide(
     """Cut a file into clips from its start to its end, in bounded memory, whatever its header claims.
 
     A rest that is shorter than half a clip becomes a whole clip that ends where the file ends (one of up to 1 ms
-    is left out); a file that is shorter than a clip gives one short clip. Where the decoder loses its way, what came before stands.
+    is left out); a file that is shorter than a clip gives one short clip. Where the decoder loses its way, what
+    came before stands.
 
     Args:
         path: the sound file.
@@ -172,22 +173,30 @@ def resample(waveform: Waveform, from_rate: int, to_rate: int, resampler: str = 
     return np.asarray(signal.resample(waveform, int(len(waveform) * to_rate / from_rate + 0.5)), np.float32)
 
 
-def write(path: str | Path, waveform: Waveform, sample_rate: int) -> None:
+def write(path: str | Path, waveform: Waveform, sample_rate: int, float32: bool = False) -> None:
     """Write float32 `[T]` with 16 bits, as WAV or FLAC by the ending; beyond -1 to 1 it is clipped.
 
     The file appears whole or not at all.
+
+    Args:
+        path: the file to write.
+        waveform: mono.
+        sample_rate: in Hz.
+        float32: keep every sample as it is instead; WAV only.
 
     Raises:
         UserError: another ending, or the file cannot be written.
     """
     path = Path(path)
     form = path.suffix[1:].upper()
-    if form not in ("WAV", "FLAC"):
+    forms = ("WAV",) if float32 else ("WAV", "FLAC")
+    if form not in forms:
+        endings = " or ".join(f".{form.lower()}" for form in forms)
         raise UserError(
-            printable(path), f"cannot write {path.suffix!r}", "Choose a name that ends in .wav or .flac."
+            printable(path), f"cannot write {path.suffix!r}", f"Choose a name that ends in {endings}."
         )
     with replacing(path, "wb") as file:
-        file.write(_encoded(waveform, sample_rate, form, "PCM_16"))
+        file.write(_encoded(waveform, sample_rate, form, "FLOAT" if float32 else "PCM_16"))
 
 
 def encode_mp3(waveform: Waveform, sample_rate: int) -> bytes:

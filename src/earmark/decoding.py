@@ -178,6 +178,14 @@ class FFmpegDecoder:
     """FFmpeg, by PyAV: m4a, aac, wma, webm, speex and whatever else libsndfile refuses."""
 
     name = "FFmpeg"
+    info: AudioInfo
+    position: int
+    _container: av.container.InputContainer
+    _stream: av.AudioStream
+    _frames: Iterator[av.AudioFrame]
+    _ahead: av.AudioFrame | None
+    _rest: Frames
+    _broken: DecoderError | None
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -238,7 +246,7 @@ class FFmpegDecoder:
             with quiet:
                 options = {"format_whitelist": _FORMATS}
                 self._source = _Source(self._file)
-                self._container = av.open(self._source, options=options, metadata_errors="replace")
+                self._container = av.open(self._source, mode="r", options=options, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise DecoderError(_own_words(error)) from error
         streams = [stream for stream in self._container.streams.audio if stream.codec_context is not None]
@@ -254,7 +262,7 @@ class FFmpegDecoder:
 
     def _start(self) -> None:
         """Decode the first frame from where the container stands."""
-        self._broken: DecoderError | None = None
+        self._broken = None
         self._frames = self._decode()
         self._ahead = self._next_frame()
         self._rest = _samples(self._ahead)[:0] if self._ahead else np.zeros((0, 1), np.float32)
@@ -290,7 +298,7 @@ class FFmpegDecoder:
                     self._broken = None
                     if shape != (frame.sample_rate, frame.layout.nb_channels):
                         raise ValueError("the rate or the number of channels changes on the way")
-                    yield frame  # type: ignore[misc]
+                    yield frame
             except StopIteration:
                 if self._source.failure:
                     self._broken = DecoderError(_own_words(self._source.failure))
@@ -327,11 +335,14 @@ def _samples(frame: av.AudioFrame) -> Frames:
     """The samples of FFmpeg's frame, float32 `[n, channels]` in -1 to 1."""
     samples: NDArray[Any] = frame.to_ndarray()
     samples = samples.reshape(-1, frame.layout.nb_channels) if frame.format.is_packed else samples.T
+    offset, scale = 0.0, 1.0
     if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if samples.dtype.kind == "i":
-        return samples.astype(np.float32) / np.float32(2.0 ** (8 * samples.dtype.itemsize - 1))
-    return samples.astype(np.float32, copy=False)
+        offset, scale = 128.0, 128.0
+    elif samples.dtype.kind == "i":
+        scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    return ((samples.astype(np.float32, copy=False) - np.float32(offset)) / np.float32(scale)).astype(
+        np.float32, copy=False
+    )
 
 
 def _own_words(error: Exception) -> str:

@@ -15,7 +15,8 @@ class _Quiet:
     """
 
     def __init__(self) -> None:
-        self._stderr, self._nowhere = _c_stderr(), None
+        self._stderr = _c_stderr()
+        self._nowhere: int | None = None
         self._shown = self._stderr.value if self._stderr else None
         self._reset()
         if hasattr(os, "register_at_fork"):
