@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import os
 import pickle
 import socket
 import struct
+import subprocess
+import sys
 import tarfile
 import threading
 import tracemalloc
@@ -25,7 +28,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark import audio
+from earmark import audio, decoding
 from earmark.audio import REASONS, AudioError
 from earmark.errors import UserError
 
@@ -474,6 +477,67 @@ def test_a_recorder_that_lost_power_left_samples_that_are_read(sounds: Path, tmp
     np.testing.assert_array_equal(audio.read(tmp_path / "lost.wav"), audio.read(sounds / "pcm16.wav"))
 
 
+RIFF_DATA, AIFF_SOUND = slice(40, 44), slice(42, 46)  # where soundfile writes the length of the samples
+
+
+@pytest.mark.parametrize("name", ["pcm16.wav", "pcm24.wav", "float.wav", "rf64.wav", "aiff.aiff"])
+def test_a_wav_whose_copy_broke_off_is_truncated_and_what_is_there_stands(
+    sounds: Path, tmp_path: Path, name: str
+) -> None:
+    path, rate, whole = cut(tmp_path / name, sounds / name, 0.5), rate_of(name), audio.read(sounds / name)
+    with pytest.raises(AudioError, match=r"1\.(49|50) s of the 3\.00 s that its header claims\)\. Copy it"):
+        audio.read(path)
+    assert audio.probe(path).frames == pytest.approx(3 * rate, abs=8)
+    *before, (start, end, error) = audio.slide(path, 0.5, 0.5, None)
+    assert isinstance(error, AudioError)
+    assert error.reason == "truncated"
+    assert start == pytest.approx(1.5, abs=0.01)
+    assert math.isnan(end)
+    heard = np.concatenate([wave for _, _, wave in before if not isinstance(wave, AudioError)])
+    np.testing.assert_array_equal(heard[:rate], whole[:rate])
+    excerpt = audio.read(path, start=0.2, end=1.4)
+    np.testing.assert_array_equal(excerpt, whole[round(0.2 * rate) : round(1.4 * rate)])
+    assert reason_of(path, start=1.0, end=2.0) == "truncated"
+    assert reason_of(path, start=2.0, end=2.5) == "truncated"
+
+
+def test_50_ms_that_lack_at_the_end_of_a_wav_are_forgiven(sounds: Path, tmp_path: Path) -> None:
+    data = (sounds / "pcm16.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data[: -2 * 1100])
+    assert len(audio.read(tmp_path / "a.wav")) == 66150 - 1100
+    (tmp_path / "a.wav").write_bytes(data[: -2 * 1200])
+    assert reason_of(tmp_path / "a.wav") == "truncated"
+
+
+@pytest.mark.parametrize(
+    "length", [0, 0x7F000000, 0x7FFFF000, 0x7FFFFFFF, 0x80000024, 0xFFFFFFDB, 0xFFFFFFFF]
+)
+def test_a_header_written_before_the_length_was_known_claims_nothing(
+    sounds: Path, tmp_path: Path, length: int
+) -> None:
+    for name, where, order in (("pcm16.wav", RIFF_DATA, "<I"), ("aiff.aiff", AIFF_SOUND, ">I")):
+        data = bytearray((sounds / name).read_bytes())
+        assert struct.unpack(order, data[where])[0] - 2 * 66150 in (0, 8)
+        data[where] = struct.pack(order, length)
+        (tmp_path / name).write_bytes(data)
+        if length or name == "pcm16.wav":
+            np.testing.assert_array_equal(audio.read(tmp_path / name), audio.read(sounds / name))
+
+
+def test_a_length_of_gigabytes_takes_no_memory_and_long_notes_before_it_hide_nothing(
+    sounds: Path, tmp_path: Path
+) -> None:
+    data = (sounds / "pcm16.wav").read_bytes()
+    notes = struct.pack("<4sI4s4sI", b"LIST", 9012, b"INFO", b"ICMT", 9000) + 1800 * b"text\n"
+    path = tmp_path / "a.wav"
+    path.write_bytes(data[:36] + notes + b"data" + struct.pack("<I", 3_000_000_000) + data[44:])
+    tracemalloc.start()
+    assert reason_of(path) == "truncated"
+    assert starts_of(path)[-1][1] == "truncated"
+    assert tracemalloc.get_traced_memory()[1] < 40e6
+    tracemalloc.stop()
+
+
 # Reasons
 
 
@@ -495,13 +559,36 @@ def test_samples_that_cannot_be_used_say_so(tmp_path: Path, tone: Callable[..., 
     assert audio.read(wav(path, good * 16)).max() == pytest.approx(8, rel=1e-3)  # over full scale: no offence
     with pytest.raises(AudioError, match=r"digital silence \(no sample above 0 in 1\.00 s\)\. Leave it out"):
         audio.read(wav(path, good * 0))
-    assert reason_of(wav(path, np.stack([good, -good], axis=1))) == "silent"
     assert reason_of(wav(path, np.full(8000, 1e-40))) == "silent"
     assert audio.read(wav(path, np.resize([2**-15, -(2**-15)], 8000))).any()  # the last bit of 16 is sound
     with pytest.raises(AudioError, match=r"shorter than 10 ms \(79 samples at 8000 Hz\)"):
         audio.read(wav(path, good[:79]))
     assert len(audio.read(wav(path, good[:80]))) == 80
     assert reason_of(wav(path, good), start=0.5, end=0.501) == "too_short"
+
+
+def test_channels_that_cancel_each_other_are_told_from_silence(
+    tmp_path: Path, tone: Callable[..., np.ndarray]
+) -> None:
+    x = tone(100, 1.0, 8000)  # zero at every 10 ms
+    none, half = np.zeros_like(x), np.repeat([1, 0], 4000).astype(np.float32)
+    cancelled = r"silence \(in the mix to mono, where its channels cancel each other .*keep one of them"
+    path = wav(tmp_path / "a.wav", np.stack([x, -x], axis=1))
+    with pytest.raises(AudioError, match=cancelled) as caught:
+        audio.read(path)
+    assert caught.value.reason == "silent"
+    with pytest.raises(AudioError, match=cancelled):
+        audio.read(wav(path, np.stack([none, x, -x], axis=1)), start=0.40125, end=0.6)
+    path = wav(path, np.stack([x, -x * half], axis=1) * np.append(half, none)[:8000, None])
+    with pytest.raises(AudioError, match=r"silence \(no sample above 0 in 0\.50 s"):
+        audio.read(path, start=0.5)
+    songs = [(x, x), (x, -x), (none, none), (x, x)]
+    wav(path, np.concatenate([np.stack(song, axis=1) for song in songs]))
+    spans = [(0.0, 4.0), (1.0, 2.0), (1.5, 2.5), (2.0, 3.0)]
+    details = [getattr(wave, "detail", "")[:10] for _, _, wave in audio.read_spans(path, spans, None)]
+    assert details == ["", "in the mix", "in the mix", "no sample "]
+    details = [getattr(wave, "detail", "")[:10] for _, _, wave in audio.slide(path, 0.5, 0.7, 8000)]
+    assert details == ["", "", "in the mix", "no sample ", "", ""]
 
 
 def test_an_excerpt_beyond_the_end_says_where_the_end_is(sounds: Path) -> None:
@@ -692,6 +779,67 @@ def test_many_threads_read_at_once_and_in_silence(
     assert capfd.readouterr() == ("", "")
 
 
+def pressing_ctrl_c(body: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What becomes of a process that does `body` for ever when someone presses Ctrl-C again and again."""
+    code = f"""
+import os, signal, sys, threading
+import numpy as np
+from earmark import audio, decoding
+caught = 0
+def work():
+    {body}
+work()
+for i in range(40):
+    try:
+        threading.Timer(0.004 + i / 7000, os.kill, (os.getpid(), signal.SIGINT)).start()
+        for _ in range(3000):
+            work()
+        sys.exit("lost")
+    except KeyboardInterrupt:
+        caught += 1
+print(caught)
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=100
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process can press Ctrl-C for itself alone")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "audio.encode_mp3(np.sin(np.arange(66150, dtype=np.float32)), 22050)",
+        "audio.read(sys.argv[1])",
+        "audio.read(sys.argv[2])",
+        "decoding._BY_DESCRIPTOR = False; audio.read(sys.argv[1])",
+        "decoding._BY_DESCRIPTOR = False; audio.read(sys.argv[2])",
+    ],
+)
+def test_ctrl_c_is_never_lost_in_a_callback(sounds: Path, body: str) -> None:
+    done = pressing_ctrl_c(body, sounds / "flac.flac", sounds / "adts.aac")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "40\n", "")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_without_descriptors_as_on_windows_every_format_reads_the_same(
+    sounds: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    want = audio.read(sounds / name), audio.read(sounds / name, start=1.5)
+    monkeypatch.setattr(decoding, "_BY_DESCRIPTOR", False)
+    np.testing.assert_array_equal(audio.read(sounds / name), want[0])
+    np.testing.assert_array_equal(audio.read(sounds / name, start=1.5), want[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="descriptors are not read here")
+def test_a_disk_that_fails_on_the_way_is_no_end(sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)  # where FFmpeg stopped
+    with pytest.raises(AudioError, match=r"breaks off before its end .*Input/output error"):
+        audio.read(sounds / "adts.aac")
+
+
 def test_a_damaged_file_that_sends_ffmpeg_far_beyond_its_end_prints_nothing(
     sounds: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -821,3 +969,12 @@ def test_long_files_are_as_long_as_their_list_says(real_data: Path) -> None:
         whole = audio.read(path)
         first = round(seconds / 2 * info.sample_rate)
         np.testing.assert_allclose(middle, whole[first : first + len(middle)], atol=1e-6)
+
+
+def test_float32_is_written_as_it_is_and_only_to_wav(tmp_path: Path) -> None:
+    wave = np.linspace(-3, 3, 4000, dtype=np.float32)
+    audio.write(tmp_path / "loud.wav", wave, 400, float32=True)
+    np.testing.assert_array_equal(audio.read(tmp_path / "loud.wav"), wave)
+    with pytest.raises(UserError, match=r"cannot write '.flac'. Choose a name that ends in .wav"):
+        audio.write(tmp_path / "loud.flac", wave, 400, float32=True)
+    assert not (tmp_path / "loud.flac").exists()

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from earmark.decoding import AudioInfo
 from earmark.errors import UserError
 from earmark.files import replacing
-from earmark.quiet import quiet
-from earmark.recording import REASONS, AudioError, Recording, open_recording, printable
+from earmark.quiet import quiet, unbroken
+from earmark.recording import REASONS, SILENCE, AudioError, Recording, open_recording, printable
 from earmark.scan import Scan, scan
 
 __all__ = [
@@ -32,7 +32,10 @@ RESAMPLERS = ("soxr", "fourier")
 
 _SHORTEST = 0.01  # seconds
 _LOUDEST = 1e4
-_SILENCE = 2**-16  # half a step of 16 bits: what rounding leaves of channels in antiphase
+_CANCELLED = (
+    "in the mix to mono, where its channels cancel each other although each is audible; "
+    "keep one of them, e.g. `ffmpeg -i FILE -af 'pan=mono|c0=c0' new.wav`"
+)
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
@@ -141,7 +144,8 @@ def slide(
     with open_recording(path) as recording:
         for start, end, mono in _slices(recording, clip_seconds, hop_seconds):
             try:
-                yield start, end, _finished(recording, mono, sample_rate, resampler)
+                first = round(start * recording.info.sample_rate)
+                yield start, end, _finished(recording, first, mono, sample_rate, resampler)
             except AudioError as error:
                 yield start, end, error.with_traceback(None)
         try:
@@ -207,7 +211,7 @@ def encode_mp3(waveform: Waveform, sample_rate: int) -> bytes:
 
 def _encoded(waveform: Waveform, sample_rate: int, form: str, subtype: str) -> bytes:
     buffer = io.BytesIO()
-    with quiet:
+    with quiet, unbroken():
         soundfile.write(buffer, waveform, sample_rate, format=form, subtype=subtype)
     return buffer.getvalue()
 
@@ -227,7 +231,7 @@ def _clip(
         if not len(mono):
             length = f"it starts at {start:.2f} s, the file has {recording.reached / rate:.2f} s"
             raise AudioError(recording.path, "outside", length)
-    return _finished(recording, mono, sample_rate, resampler)
+    return _finished(recording, first, mono, sample_rate, resampler)
 
 
 def _slices(
@@ -253,16 +257,19 @@ def _slices(
     yield start, length / rate, recording.frames(kept, None)[first - kept :]
 
 
-def _finished(recording: Recording, mono: Waveform, sample_rate: int | None, resampler: str) -> Waveform:
-    """Check native frames and resample them."""
+def _finished(
+    recording: Recording, first: int, mono: Waveform, sample_rate: int | None, resampler: str
+) -> Waveform:
+    """Check native frames, which begin at `first`, and resample them."""
     rate = recording.info.sample_rate
-    _check_samples(recording.path, mono, rate)
+    _check_samples(recording, first, mono)
     finished = resample(mono, rate, sample_rate or rate, resampler)
     return finished.copy() if finished is mono else finished  # clips that overlap must not share memory
 
 
-def _check_samples(path: str | Path, mono: Waveform, rate: int) -> None:
+def _check_samples(recording: Recording, first: int, mono: Waveform) -> None:
     """Raise the AudioError that the samples of a clip deserve."""
+    path, rate = recording.path, recording.info.sample_rate
     if len(mono) < max(1, _SHORTEST * rate):
         raise AudioError(path, "too_short", f"{len(mono)} samples at {rate} Hz")
     low, high = float(mono.min()), float(mono.max())
@@ -271,5 +278,7 @@ def _check_samples(path: str | Path, mono: Waveform, rate: int) -> None:
     peak = max(abs(low), abs(high))
     if peak > _LOUDEST:
         raise AudioError(path, "out_of_range", f"up to {peak:.3g}")
-    if peak <= _SILENCE:
+    if peak <= SILENCE and recording.cancels(first, first + len(mono)):
+        raise AudioError(path, "silent", _CANCELLED)
+    if peak <= SILENCE:
         raise AudioError(path, "silent", f"no sample above {peak:.1g} in {len(mono) / rate:.2f} s")

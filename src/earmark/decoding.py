@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from earmark.quiet import quiet
+from earmark.quiet import quiet, unbroken
 
 if TYPE_CHECKING:
     import av
 
+T = TypeVar("T")
 Frames = NDArray[np.float32]
 
+_BY_DESCRIPTOR = (
+    os.name != "nt"
+)  # on Windows descriptors belong to the C library, and each has one of its own
 _UNKNOWN = 2**62  # libsndfile says about this much where it does not know the length
 _JUMP_SECONDS = 120  # a shorter gap is decoded: what AAC and Opus make up depends a little on all before it
 _PREROLL_SECONDS = 1  # decoded and thrown away after a seek, until overlaps and bit reservoirs are full
@@ -28,6 +34,11 @@ _FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,"
     "tta,w64,wav,webm,wv"
 )  # what FFmpeg may open: no playlists, which name other files and addresses, and no text or pictures
+_CHUNKS = dict.fromkeys((b"RIFFWAVE", b"RF64WAVE"), "<") | dict.fromkeys(
+    (b"RIFXWAVE", b"FORMAIFF", b"FORMAIFC"), ">"
+)  # byte order of the lengths in them
+_MOST_CHUNKS = 1000
+_STREAMED = (0x7F000000, 2**31, 2**32, 2**63, 2**64)  # lengths of about this much: whoever wrote it knew none
 
 
 @dataclass(frozen=True)
@@ -82,10 +93,13 @@ class SndfileDecoder:
         self._file = file
         self._broken: DecoderError | None = None
         self.position = 0
+        claim = _claim(file)
         self._sound = sound = self._open()
         frames = sound.frames if 0 <= sound.frames < _UNKNOWN else -1
-        duration = frames / sound.samplerate if frames >= 0 else float("nan")
         exact = frames >= 0 and not sound.subtype.startswith("MPEG")
+        if exact:
+            frames = round(frames * claim)
+        duration = frames / sound.samplerate if frames >= 0 else float("nan")
         self.info = AudioInfo(sound.samplerate, sound.channels, frames, duration, sound.format, exact)
 
     def read(self, n: int) -> Frames:
@@ -116,8 +130,7 @@ class SndfileDecoder:
         if frame <= self.position or not soundfile.SoundFile.seekable(self._sound):
             return
         try:
-            with quiet:
-                self._sound.seek(frame)
+            _call(lambda: self._sound.seek(frame))
             self.position = frame
         except soundfile.LibsndfileError:
             self._reopen()
@@ -127,12 +140,9 @@ class SndfileDecoder:
         self._sound.close()
 
     def _open(self) -> _Straight:
-        # By descriptor: without a name there is no ending to be led by. On Windows descriptors belong to
-        # the C library, and libsndfile has one of its own.
-        source = self._file if os.name == "nt" else self._file.fileno()
+        source = self._file.fileno() if _BY_DESCRIPTOR else self._file  # no name: no ending to be led by
         try:
-            with quiet:
-                return _Straight(source, closefd=False)
+            return _call(lambda: _Straight(source, closefd=False))
         except soundfile.LibsndfileError as error:
             raise DecoderError(_own_words(error)) from error
 
@@ -144,8 +154,7 @@ class SndfileDecoder:
 
     def _read(self, n: int) -> Frames:
         try:
-            with quiet:
-                frames: Frames = self._sound.read(n, dtype="float32", always_2d=True)
+            frames: Frames = _call(lambda: self._sound.read(n, dtype="float32", always_2d=True))
         except soundfile.LibsndfileError as error:
             raise DecoderError(_own_words(error)) from error
         return frames
@@ -222,7 +231,8 @@ class FFmpegDecoder:
         import av
 
         try:
-            self._container.seek(self._origin + frame - _PREROLL_SECONDS * rate, stream=self._stream)
+            goal = self._origin + frame - _PREROLL_SECONDS * rate
+            _call(lambda: self._container.seek(goal, stream=self._stream))
             self._start()
             if self._ahead is not None and self._ahead.pts is not None:
                 self.position = self._ahead.pts - self._origin
@@ -243,10 +253,14 @@ class FFmpegDecoder:
 
         self.position = 0
         try:
-            with quiet:
-                options = {"format_whitelist": _FORMATS}
-                self._source = _Source(self._file)
-                self._container = av.open(self._source, mode="r", options=options, metadata_errors="replace")
+            self._source = _Source(self._file)
+            source = "fd:" if _BY_DESCRIPTOR else self._source
+            options = {"format_whitelist": _FORMATS}
+            if _BY_DESCRIPTOR:
+                options["fd"] = str(self._file.fileno())
+            self._container = _call(
+                lambda: av.open(source, mode="r", options=options, metadata_errors="replace")
+            )
         except (av.FFmpegError, OSError) as error:
             raise DecoderError(_own_words(error)) from error
         streams = [stream for stream in self._container.streams.audio if stream.codec_context is not None]
@@ -282,8 +296,7 @@ class FFmpegDecoder:
         return AudioInfo(rate, self._ahead.layout.nb_channels, frames, seconds, codec, exact)
 
     def _next_frame(self) -> av.AudioFrame | None:
-        with quiet:
-            return next(self._frames, None)
+        return _call(lambda: next(self._frames, None))
 
     def _decode(self) -> Iterator[av.AudioFrame]:
         """Frames until the end or a break, noted in `_broken`; damage before the first is passed over."""
@@ -300,8 +313,8 @@ class FFmpegDecoder:
                         raise ValueError("the rate or the number of channels changes on the way")
                     yield frame
             except StopIteration:
-                if self._source.failure:
-                    self._broken = DecoderError(_own_words(self._source.failure))
+                if failure := self._source.failure or self._source.refusal():
+                    self._broken = DecoderError(_own_words(failure))
                 return
             except (av.FFmpegError, OSError, ValueError) as error:
                 self._broken = DecoderError(_own_words(error))
@@ -310,7 +323,10 @@ class FFmpegDecoder:
 
 
 class _Source:
-    """A file as PyAV may see it: no name, no exceptions; PyAV prints those that FFmpeg gives it no chance to raise."""
+    """A file as PyAV may see it: no name, no exceptions; PyAV prints those that FFmpeg gives it no chance to raise.
+
+    Where FFmpeg reads by descriptor it calls nothing here, and `refusal` tells whether it stopped at an error.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -329,6 +345,57 @@ class _Source:
             return self._file.seek(offset, whence)
         except (OSError, ValueError, OverflowError):  # a damaged file sends FFmpeg to before the beginning
             return -1
+
+    def refusal(self) -> OSError | None:
+        """Why nothing can be read from where FFmpeg stopped, unless that is the end."""
+        if not _BY_DESCRIPTOR:
+            return None
+        try:
+            os.pread(self._file.fileno(), 1, self._file.tell())
+        except OSError as error:
+            return error
+        return None
+
+
+def _call(decode: Callable[[], T]) -> T:
+    """Call a decoder in silence; Ctrl-C is not lost in the callbacks of one that cannot read by descriptor."""
+    with quiet, nullcontext() if _BY_DESCRIPTOR else unbroken():
+        return decode()
+
+
+def _claim(file: BinaryIO) -> float:
+    """How many times the sound that it holds a WAV or AIFF file claims to hold, 1 or more.
+
+    libsndfile takes a file that broke off for a shorter one, and notes it in a log that overflows.
+    """
+    try:
+        length = file.seek(0, os.SEEK_END)
+        begin, size = _sound_chunk(file)
+        file.seek(0)
+    except OSError as error:
+        raise DecoderError(_own_words(error)) from error
+    streamed = any(abs(size - unknown) <= 0x10000 for unknown in _STREAMED)
+    return 1.0 if streamed or begin >= length else max(1.0, size / (length - begin))
+
+
+def _sound_chunk(file: BinaryIO) -> tuple[int, int]:
+    """Where the samples of a WAV or AIFF file begin and how many bytes they claim to have; 0 and 0 if unknown."""
+    file.seek(0)
+    head, begin, wide = file.read(12), 12, 0
+    order = _CHUNKS.get(head[:4] + head[8:])
+    for _ in range(_MOST_CHUNKS if order else 0):
+        file.seek(begin)
+        head = file.read(24)
+        if len(head) < 8:
+            break
+        name, size = struct.unpack(f"{order}4sI", head[:8])
+        begin += 8
+        if name in (b"data", b"SSND"):
+            return begin, wide if wide and size == 0xFFFFFFFF else size
+        if name == b"ds64" and len(head) == 24:
+            wide = struct.unpack("<Q", head[16:])[0]  # for RF64, which 32 bits are too few for
+        begin += size + size % 2
+    return 0, 0
 
 
 def _samples(frame: av.AudioFrame) -> Frames:

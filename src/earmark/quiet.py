@@ -1,11 +1,15 @@
-"""C libraries that decode sound print notes of their own; nothing but ours may reach the terminal."""
+"""C libraries that decode sound: none of their notes reaches the terminal, no Ctrl-C gets lost in them."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 
 class _Quiet:
@@ -60,3 +64,23 @@ def _c_nowhere() -> int | None:
 
 quiet = _Quiet()
 """`with quiet:` around every call into a decoder; cheap, and safe from many threads at once."""
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Hold Ctrl-C back until a call into C that calls back into Python has returned.
+
+    A KeyboardInterrupt raised in a callback would be printed and forgotten.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])

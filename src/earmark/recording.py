@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,9 @@ _REMEDIES = {
     "silent": "Leave it out; if one stereo channel is the other upside down, keep only one of them.",
     "outside": "Check start and end, which are in seconds.",
 }
+SILENCE = 2**-16
+"""Half a step of 16 bits: what rounding leaves of channels in antiphase."""
+
 _WHY_NOT_OPEN = dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG), "missing")
 _LOWEST_RATE, _HIGHEST_RATE = 100, 1_000_000
 _BLOCK = 1 << 22  # samples of all channels together that are decoded at once
@@ -85,6 +89,7 @@ class Recording:
         self._held = np.zeros(0, np.float32)
         self._ended = False
         self._broken = ""
+        self._cancelled: list[int] = []  # where 10 ms begin that only the mix is silent in
 
     @property
     def reached(self) -> int:
@@ -104,6 +109,11 @@ class Recording:
         filled = [piece for piece in pieces if len(piece)] or pieces[:1]
         self._held = filled[0] if len(filled) == 1 else np.concatenate(filled)
         return self._held if last is None else self._held[: max(0, last - first)]
+
+    def cancels(self, first: int, last: int) -> bool:
+        """Whether the channels cancel each other, though audible, somewhere in frames `first` to `last`."""
+        i = bisect_left(self._cancelled, first)
+        return i < len(self._cancelled) and self._cancelled[i] < last
 
     def count(self) -> int:
         """Decode what is left, keep nothing, and return the true length in frames."""
@@ -130,6 +140,7 @@ class Recording:
         if first < start:
             raise ValueError(f"excerpts must ascend: frame {first} comes after one that starts at {start}")
         self._held = self._held[first - start :]
+        del self._cancelled[: bisect_left(self._cancelled, first)]
         if first > self.reached and not self._ended:
             self._decoder.jump(first)
             while self.reached < first and not self._ended:
@@ -143,7 +154,12 @@ class Recording:
             self._ended, self._broken = True, str(error) or "the decoder does not say why"
             return np.zeros(0, np.float32)
         self._ended = len(block) == 0
-        return _mono(block)
+        mono, start = _mono(block), self.reached - len(block)
+        if self.info.channels > 1:
+            self._cancelled += (
+                start + _cancelled(block, mono, max(1, self.info.sample_rate // 100))
+            ).tolist()
+        return mono
 
 
 def _mono(frames: Frames) -> NDArray[np.float32]:
@@ -160,6 +176,16 @@ def _mono(frames: Frames) -> NDArray[np.float32]:
             total += frames[:, i]
         total *= np.float32(1 / channels)
         return total
+
+
+def _cancelled(frames: Frames, mono: NDArray[np.float32], step: int) -> NDArray[np.intp]:
+    """Starts of the stretches of `step` frames in which the mix is silent and a channel is not."""
+    n = len(mono) // step
+    spots = np.flatnonzero(np.abs(mono[: n * step : step]) <= SILENCE)  # few, in most sounds
+    mixed = np.abs(mono[: n * step].reshape(n, step)[spots]).max(axis=1, initial=0)
+    apart = np.abs(frames[: n * step].reshape(n, step * frames.shape[1])[spots]).max(axis=1, initial=0)
+    starts: NDArray[np.intp] = spots[(mixed <= SILENCE) & (apart > SILENCE)] * step
+    return starts
 
 
 @contextmanager
@@ -199,7 +225,7 @@ def _regular_file(path: str | Path) -> Iterator[BinaryIO]:
         code = getattr(error, "errno", None) or errno.ENOENT
         reason = "permission" if isinstance(error, PermissionError) else _WHY_NOT_OPEN.get(code, "unreadable")
         raise AudioError(path, reason, getattr(error, "strerror", None) or str(error)) from error
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:  # decoders move the descriptor behind our back
         _check_kind(path, os.fstat(descriptor).st_mode)
         yield file
 
