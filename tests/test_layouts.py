@@ -189,7 +189,7 @@ def test_a_layout_can_be_named(metadata: Callable[[str], Path]) -> None:
     assert import_folder(folder, layout="folder").table.classes == ("high", "low")
     with pytest.raises(
         UserError,
-        match=r"found 'metdata', wanted one of 'auto', 'metadata', 'folder'. Did you mean 'metadata'",
+        match=r"found 'metdata', wanted one of 'auto', 'npz', .*, 'folder'. Did you mean 'metadata'",
     ):
         import_folder(folder, layout="metdata")
     (folder / "metadata.csv").unlink()
@@ -199,7 +199,7 @@ def test_a_layout_can_be_named(metadata: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize("name", layouts.LAYOUTS)
 def test_every_layout_says_what_it_is(name: str) -> None:
-    assert layouts.LAYOUTS[name].__doc__
+    assert layouts.LAYOUTS[name].summary
 
 
 # -- what cannot be used ------------------------------------------------------------------------------------
