@@ -11,10 +11,15 @@ import pytest
 import soundfile
 
 from earmark.clips import ClipTable
-from earmark.features import LogMel
+from earmark.features import MFCC, FeatureConfig, LogMel, Waveform
 from earmark.layouts import import_folder
-from earmark.models import ModelSpec
+from earmark.models import ModelSpec, NetworkConfig
+from earmark.models.conv1d import Conv1d
+from earmark.models.conv2d import Conv2d
+from earmark.models.crnn import CRNN
 from earmark.models.crops import Cropping
+from earmark.models.dense import Dense
+from earmark.models.recurrent import Recurrent
 from earmark.models.residual import Residual
 from earmark.recipe import Recipe, read_recipe
 from earmark.training import Options, train
@@ -71,18 +76,41 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def specs() -> dict[str, ModelSpec]:
-    """A model of each kind of network, as its recipe would make it."""
+    """A small model of each kind of network, without dropout and with crops of varying length where it takes them."""
+    mfcc = MFCC(n_fft=512, hop_length=256, n_mels=26, n_mfcc=13)
+    logmel = LogMel(n_fft=512, hop_length=256, n_mels=32)
+    residual = LogMel(n_fft=1024, hop_length=512, n_mels=64, f_min=30.0)
+    conv1d = Conv1d((16, 16), kernels=(31, 15), strides=(4, 3), l2=1e-4, hidden=(16,))
+    conv2d = Conv2d((8, 16), pools=(2, 3), pool_padding="same", batch_norm=True, hidden=(16,), hidden_l2=1e-4)
+    crnn = CRNN((8, 16), band_pools=(4, 4), frame_pools=(2, 1), width=16)
+    exact, free = Cropping(0.6), Cropping(0.6, 0.3)
     return {
-        "residual": ModelSpec(
-            classes=("high", "low", "middle"),
-            task="single-label",
-            sample_rate=22050,
-            clip_seconds=1.5,
-            cropping=Cropping(1.5, 0.75),
-            features=LogMel(n_fft=1024, hop_length=512, n_mels=64, f_min=30.0),
-            network=Residual(),
-        )
+        "residual": _spec(22050, Cropping(1.5, 0.75), residual, Residual()),
+        "dense": _spec(8000, exact, mfcc, Dense((64, 16), batch_norm=True, l2=1e-3), "bands"),
+        "conv1d": _spec(2000, exact, Waveform(), conv1d),
+        "conv2d": _spec(8000, exact, mfcc, conv2d, "global"),
+        "recurrent": _spec(8000, free, mfcc, Recurrent(width=16, layers=1, bidirectional=True), "bands"),
+        "crnn": _spec(8000, free, logmel, crnn, "bands"),
     }
+
+
+def _spec(
+    rate: int,
+    cropping: Cropping,
+    features: FeatureConfig,
+    network: NetworkConfig,
+    normalisation: str = "none",
+) -> ModelSpec:
+    return ModelSpec(
+        classes=("high", "low", "middle"),
+        task="single-label",
+        sample_rate=rate,
+        clip_seconds=cropping.seconds,
+        cropping=cropping,
+        features=features,
+        network=network,
+        normalisation=normalisation,  # type: ignore[arg-type]
+    )
 
 
 TINY = (

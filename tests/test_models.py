@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -89,6 +90,36 @@ def test_a_saved_model_scores_as_before(spec: ModelSpec, tmp_path: Path) -> None
     again = load_model(tmp_path / "model")
     assert again.spec == spec
     assert torch.equal(again.scores(x), model.scores(x))
+
+
+def test_channels_last_changes_the_memory_and_not_the_scores(spec: ModelSpec) -> None:
+    model, x = Classifier(spec), waveforms(spec, 4)
+    twin = copy.deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for one in (model, twin):
+        torch.manual_seed(0)  # the same dropout
+        one.train()(x).square().sum().backward()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(twin.eval()(x), model.eval()(x), rtol=1e-3, atol=1e-4)
+
+
+def test_the_penalised_weights_are_the_models_own_and_those_of_its_copy(spec: ModelSpec) -> None:
+    model = Classifier(spec)
+    for one in (model, copy.deepcopy(model), model.double().to(memory_format=torch.channels_last)):  # type: ignore[call-overload]
+        own = {id(weight): name for name, weight in one.named_parameters()}
+        found = [own[id(weight)] for weight, strength in one.l2 if strength > 0]
+        assert all(name.endswith(".weight") and not name.startswith("head") for name in found)
+        assert bool(found) == (getattr(spec.network, "l2", 0) + getattr(spec.network, "hidden_l2", 0) > 0)
+    assert not any(name.startswith("l2") for name in model.state_dict())
+
+
+def test_a_network_of_any_length_takes_its_least_and_more(spec: ModelSpec) -> None:
+    model = Classifier(spec).eval()
+    shape = model.features.shape(round(spec.cropping.seconds * spec.sample_rate))
+    stages = spec.network.build(shape)
+    lengths = (stages.exact_frames,) if stages.exact_frames else (stages.min_frames, shape[-1], shape[-1] + 7)
+    for n in lengths:
+        assert model.classify(torch.randn(2, *shape[:-1], n)).isfinite().all()
 
 
 def test_a_crop_too_short_for_the_network_is_refused_in_words() -> None:

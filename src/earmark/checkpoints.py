@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import math
+import io
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from earmark.errors import UserError
 from earmark.files import replacing
 from earmark.models import Classifier
-from earmark.recipe import Training
+from earmark.optimisation import Descent
 from earmark.run import Run
 
 
@@ -30,7 +27,7 @@ class Epoch:
     seconds: float
     """Time that the epoch took, scoring the validation clips included."""
     learning_rate: float
-    """At the end of the epoch."""
+    """Of its last step; where the rate changes with every step, of the one after."""
     loss: float
     """Mean over the batches, with augmentation."""
     valid_loss: float
@@ -40,6 +37,12 @@ class Epoch:
     valid_macro_f1: float
     """Mean over the classes of F1 on the validation clips."""
 
+    def merit(self, monitor: str | None) -> tuple[float, float]:
+        """What makes an epoch better: the monitored figure, the loss between equals; without one, being later."""
+        if monitor is None:
+            return (float(self.epoch), 0.0)
+        return (self.valid_macro_f1, -self.valid_loss) if monitor == "macro_f1" else (-self.valid_loss, 0.0)
+
 
 @dataclass
 class State:
@@ -47,20 +50,23 @@ class State:
 
     model: Classifier
     average: Classifier
-    optimizer: torch.optim.Optimizer
-    scheduler: LRScheduler
+    descent: Descent
     generators: tuple[torch.Generator, ...]
+    monitor: str | None
+    """What chooses the best epoch; none without validation clips."""
     history: list[Epoch] = field(default_factory=list)
     best: tuple[float, float] = (-np.inf, -np.inf)
     best_epoch: int = 0
 
 
-def begin(
-    model: Classifier, recipe: Training, n_steps: int, generators: tuple[torch.Generator, ...]
-) -> State:
-    """The state before the first step."""
-    optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
-    return State(model, copy.deepcopy(model), optimizer, _scheduler(optimizer, recipe, n_steps), generators)
+def record(run: Run, state: State, row: Epoch) -> None:
+    """Keep one more epoch: `best.pt` if none was better, then all that is needed to go on."""
+    state.history.append(row)
+    merit = row.merit(state.monitor)
+    if merit >= state.best:
+        state.best, state.best_epoch = merit, row.epoch
+        save_checkpoint(run, "best.pt", {"average": state.average.state_dict()})
+    save_state(run, state)
 
 
 def save_state(run: Run, state: State) -> None:
@@ -73,8 +79,7 @@ def save_state(run: Run, state: State) -> None:
         {
             "model": state.model.state_dict(),
             "average": state.average.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "scheduler": state.scheduler.state_dict(),
+            "descent": state.descent.state_dict(),
             "generators": [generator.get_state() for generator in state.generators],
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -92,7 +97,7 @@ def restore(run: Run, state: State) -> None:
     if not (run.checkpoints_path / "last.pt").is_file():
         return
     saved = load_checkpoint(run, "last.pt")
-    for name in ("model", "average", "optimizer", "scheduler"):
+    for name in ("model", "average", "descent"):
         getattr(state, name).load_state_dict(saved[name])
     for generator, value in zip(state.generators, saved["generators"], strict=True):
         generator.set_state(value)
@@ -107,7 +112,9 @@ def restore(run: Run, state: State) -> None:
 def save_checkpoint(run: Run, name: str, values: dict[str, Any]) -> None:
     """Write a checkpoint whole or not at all."""
     with replacing(run.checkpoints_path / name, "wb") as file:
-        torch.save(values, file)
+        buffer = io.BytesIO()  # torch's own writer turns a full disk into a crash
+        torch.save(values, buffer)
+        file.write(buffer.getbuffer())
 
 
 def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
@@ -119,29 +126,3 @@ def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
         raise UserError(
             place, f"the checkpoint cannot be read: {error}", "Train again under another name."
         ) from error
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    weights = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _scheduler(optimizer: torch.optim.Optimizer, recipe: Training, n_steps: int) -> LRScheduler:
-    if recipe.schedule == "constant":
-        return LambdaLR(optimizer, lambda step: 1.0)
-    return LambdaLR(optimizer, lambda step: one_cycle(step / n_steps, recipe.warm_up))
-
-
-def one_cycle(progress: float, warm_up: float) -> float:
-    """Share of the highest rate at a point of training (Smith and Topin, 2018): up from 1/25, down to 4e-6.
-
-    The same as torch's OneCycleLR, which does not take a handful of steps.
-
-    Args:
-        progress: share of the steps that are done, in [0, 1].
-        warm_up: share of the steps that the rate goes up in.
-    """
-    if progress < warm_up:
-        return 1 + (1 / 25 - 1) * (1 + math.cos(math.pi * progress / warm_up)) / 2
-    return 4e-6 + (1 - 4e-6) * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))) / 2

@@ -2,5 +2,6 @@
 
 from earmark.models.classifier import KINDS, Classifier, ModelSpec, Task
 from earmark.models.networks import NETWORKS, NetworkConfig
+from earmark.models.summary import Summary, summarise
 
-__all__ = ["KINDS", "NETWORKS", "Classifier", "ModelSpec", "NetworkConfig", "Task"]
+__all__ = ["KINDS", "NETWORKS", "Classifier", "ModelSpec", "NetworkConfig", "Summary", "Task", "summarise"]

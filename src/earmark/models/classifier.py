@@ -14,6 +14,7 @@ from earmark.errors import UserError
 from earmark.features import FEATURES, FeatureConfig, Features, Waveform
 from earmark.models.crops import Cropping, scoring_crops
 from earmark.models.networks import NETWORKS, NetworkConfig
+from earmark.models.stages import Stages
 from earmark.normalisation import Normalisation, NormalisationKind
 
 Task = Literal["single-label", "binary", "multi-label"]
@@ -62,9 +63,11 @@ class Classifier(nn.Module):
         shape = self.features.shape(round(spec.cropping.seconds * spec.sample_rate))
         self.normalisation = Normalisation(spec.normalisation, shape[1] if len(shape) == 3 else 1)
         stages = spec.network.build(shape)
-        self._check_length(stages.min_frames, stages.exact_frames)
+        for seconds in {spec.cropping.seconds, spec.cropping.min_seconds or spec.cropping.seconds}:
+            _check_length(self.features.frames_in(seconds), seconds, stages)
         self.backbone = stages.backbone
         self.pool = stages.pool
+        self.l2 = stages.l2  # in a tuple, so that no weight is registered twice
         self.head = nn.Linear(stages.n_embedding, 1 if spec.task == "binary" else len(spec.classes))
 
     @property
@@ -103,17 +106,18 @@ class Classifier(nn.Module):
         scores = self.probabilities(self.classify(torch.cat(crops)))
         return torch.stack([part.mean(dim=0) for part in scores.split([len(c) for c in crops])])
 
-    def _check_length(self, min_frames: int, exact_frames: int | None) -> None:
-        seconds = self.spec.cropping.seconds
-        if exact_frames is not None and self.crop_frames != exact_frames:
-            raise UserError(
-                "network",
-                f"a crop of {seconds:g} s gives {self.crop_frames} frames, the network takes exactly {exact_frames}",
-                "Change cropping.seconds or the features.",
-            )
-        if self.crop_frames < min_frames:
-            raise UserError(
-                "network",
-                f"a crop of {seconds:g} s gives {self.crop_frames} frames, the network needs {min_frames}",
-                "Take longer crops, a smaller hop_length or fewer layers.",
-            )
+
+def _check_length(frames: int, seconds: float, stages: Stages) -> None:
+    """Refuses crops that the network cannot take."""
+    if stages.exact_frames is not None and frames != stages.exact_frames:
+        raise UserError(
+            "network",
+            f"a crop of {seconds:g} s gives {frames} frames, the network takes exactly {stages.exact_frames}",
+            "Let all crops have one length (no audio.crop_min_seconds), or change the features.",
+        )
+    if frames < stages.min_frames:
+        raise UserError(
+            "network",
+            f"a crop of {seconds:g} s gives {frames} frames, the network needs {stages.min_frames}",
+            "Take longer crops, a smaller hop_length or fewer layers.",
+        )

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from earmark.models.conv1d import Conv1d
+from earmark.models.conv2d import Conv2d
+from earmark.models.crnn import CRNN
+from earmark.models.dense import Dense
+from earmark.models.recurrent import Recurrent
 from earmark.models.residual import Residual
 from earmark.models.stages import Shape, Stages
 
@@ -16,4 +21,11 @@ class NetworkConfig(Protocol):
         ...
 
 
-NETWORKS: dict[str, type[NetworkConfig]] = {"residual": Residual}
+NETWORKS: dict[str, type[NetworkConfig]] = {
+    "residual": Residual,
+    "dense": Dense,
+    "conv1d": Conv1d,
+    "conv2d": Conv2d,
+    "recurrent": Recurrent,
+    "crnn": CRNN,
+}

@@ -9,14 +9,14 @@ import torch
 from msgspec import Meta
 from torch import nn
 
-from earmark.models.stages import Shape, Stages
+from earmark.models.stages import Shape, Stages, spectrogram_shape
 
 
 @dataclass(frozen=True)
 class Residual:
     """Settings of the residual network."""
 
-    widths: tuple[Annotated[int, Meta(ge=1)], ...] = (16, 32, 64, 128)
+    widths: Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=1)] = (16, 32, 64, 128)
     """Channels of each residual block; from the second on, a block halves bands and frames."""
     stem_kernel: Annotated[int, Meta(ge=1)] = 5
     """Side of the first convolution's kernel, in bands and frames."""
@@ -27,7 +27,7 @@ class Residual:
 
     def build(self, shape: Shape) -> Stages:
         """The two stages for features of `shape` `(C, F, N)`."""
-        channels, bands, _ = shape
+        channels, bands, _ = spectrogram_shape(shape, "residual")
         stem = nn.Sequential(
             BandNorm(bands),
             _convolution(channels, self.widths[0], self.stem_kernel, self.stem_stride),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from earmark.errors import UserError
+
 Shape = tuple[int, ...]
 """Shape of one clip's features without the batch: `(C, F, N)`, or `(C, T)` for 1-D networks."""
 
@@ -24,3 +26,27 @@ class Stages:
     """The fewest frames (or samples) that the network accepts."""
     exact_frames: int | None = None
     """The only number of frames that the network accepts; None where any from `min_frames` on will do."""
+    l2: tuple[tuple[nn.Parameter, float], ...] = ()
+    """Weights with a penalty of their own: `strength * sum(weight ** 2)` is added to the loss."""
+
+
+def spectrogram_shape(shape: Shape, kind: str) -> tuple[int, int, int]:
+    """`(C, F, N)` of features that must be a spectrogram, for a network of this kind."""
+    if len(shape) != 3:
+        raise UserError(
+            "network.kind",
+            f'found {kind!r} on waveforms, wanted features with frames: "stft", "logmel" or "mfcc"',
+            'Change features.kind, or take the network "conv1d".',
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def waveform_shape(shape: Shape, kind: str) -> tuple[int, int]:
+    """`(C, T)` of features that must be a waveform, for a network of this kind."""
+    if len(shape) != 2:
+        raise UserError(
+            "network.kind",
+            f'found {kind!r} on a spectrogram, wanted features.kind "waveform"',
+            'Change features.kind, or take the network "conv2d".',
+        )
+    return shape[0], shape[1]
