@@ -17,11 +17,11 @@ FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
     {"features", "normalisation", "augment", "metrics", "drawing", "synthesis"},
-    {"models", "clips", "splits", "stratify", "recipe", "losses"},
-    {"run", "layouts", "cache", "dataset"},
-    {"prediction", "plan", "baselines", "report", "checkpoints", "timelines", "findings"},
+    {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
+    {"run", "layouts", "cache", "dataset", "probing"},
+    {"prediction", "plan", "baselines", "report", "checkpoints", "timelines", "findings", "featurefile"},
     {"training", "evaluation", "page"},
-    {"demo"},
+    {"demo", "protocols"},
     {"cli"},
 ]
 HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "scipy", "av", "soundfile", "numpy", "tqdm", "jinja2"}

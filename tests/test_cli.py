@@ -28,7 +28,6 @@ def run(*args: object) -> int:
     [
         (["import", "nowhere", "-o", "new.csv"], "nowhere"),
         (["train", "nowhere.csv"], "nowhere.csv"),
-        (["train"], "no clip table and no folder is named"),
         (["train", "clips.csv", "--recipe", "defalt"], "Did you mean 'default'"),
         (["train", "clips.csv", "--set", "training.epoch=3"], "Did you mean 'epochs'"),
         (["train", "clips.csv", "--set", "epochs"], "wanted key=value"),
@@ -37,9 +36,7 @@ def run(*args: object) -> int:
         (["train", "clips.csv", "-o", "mine"], "mine: this exists already"),
         (["train", "--resume", "nowhere"], "nowhere: no such run"),
         (["train", "--resume", "mine"], "mine: this is not a run of earmark"),
-        (["train", "clips.csv", "--resume", "mine"], "A run remembers its clips"),
         (["evaluate", "mine"], "mine: this is not a run of earmark"),
-        (["evaluate", "mine", "clips.csv"], "Add -o FOLDER"),
         (["predict", "nowhere", "a.wav"], "nowhere: no such run"),
         (["import", "corpus"], "clips.csv: this exists already"),
         (["import", "mine", "-o", "new.csv"], "mine"),
@@ -65,6 +62,21 @@ def test_what_a_person_can_put_right_is_said_in_one_line(
     assert said.err.startswith("earmark: ") and said.err.count("\n") == 1
     assert said.out == ""
     assert not list(Path().glob("runs/*"))
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["train"], "no clip table and no folder is named"),
+        (["train", "clips.csv", "--resume", "mine"], "A run remembers its clips"),
+        (["evaluate", "mine", "clips.csv"], "Add -o FOLDER"),
+    ],
+)
+def test_a_command_line_that_cannot_be_meant_exits_with_2(
+    args: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*args) == 2
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -148,7 +160,12 @@ def test_ctrl_c_says_how_to_go_on_and_the_run_goes_on(corpus: Path, tmp_path: Pa
         str(out),
         "--no-evaluate",
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    listening = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    }  # a shell's job ignores it
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **listening
+    )  # type: ignore[call-overload]
     deadline = time.monotonic() + 120
     while not (out / "checkpoints" / "last.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -244,6 +244,9 @@ def test_the_root_is_remembered_and_can_be_named(tmp_path: Path) -> None:
     assert read_clips(path).root == inside
     (tmp_path / "project").rename(tmp_path / "moved")
     assert read_clips(tmp_path / "moved" / "clips.csv").root == tmp_path / "moved" / "sounds"
+    with pytest.raises(UserError, match="there is no such folder"):
+        read_clips(tmp_path / "moved" / "clips.csv", root=outside)
+    outside.mkdir()
     assert read_clips(tmp_path / "moved" / "clips.csv", root=outside).root == outside
     (tmp_path / "moved" / "clips.csv.root").unlink()
     assert read_clips(tmp_path / "moved" / "clips.csv").root == tmp_path / "moved"

@@ -5,9 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
-from earmark.dataset import TrainingBatches, crop_lengths
-from earmark.features import Features, Waveform
+from earmark import audio
+from earmark.clips import ClipTable
+from earmark.dataset import ClipDataset, TrainingBatches, crop_lengths
+from earmark.features import Features, LogMel, Waveform
 from earmark.models import Classifier, ModelSpec
 from earmark.models.crops import Cropping
 
@@ -75,3 +78,39 @@ def test_waveforms_are_cropped_to_samples() -> None:
     assert crops.shape[:2] == (4, 1)
     assert 2000 <= crops.shape[2] <= 4000
     assert torch.equal(crops.diff(dim=2), torch.ones(4, 1, crops.shape[2] - 1))
+
+
+# -- for a loop of one's own --------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_dataset_works_with_a_plain_data_loader(table: ClipTable) -> None:
+    features = Features(LogMel(n_fft=512, hop_length=256, n_mels=16), 8000)
+    loader = DataLoader(ClipDataset(table, features, seconds=1.5), batch_size=5, shuffle=True)
+    seen = [
+        (name, int(target)) for x, target, names in loader for name, target in zip(names, target, strict=True)
+    ]
+    labels = dict(zip(table.frame["file"], table.frame["label"], strict=True))
+    assert len({name for name, _ in seen}) == len(table)
+    assert all(table.classes[target] == labels[name.split(",")[0]] for name, target in seen)
+    x, _, names = next(iter(loader))
+    assert x.shape == (5, 1, 16, features.n_frames(12000))
+    assert names[0].endswith(",0,")
+
+
+def test_items_are_the_features_of_their_clip_and_short_ones_end_in_silence(table: ClipTable) -> None:
+    features = Features(LogMel(n_fft=512, hop_length=256, n_mels=16), 22050)
+    own = ClipDataset(table, features, seconds=2.0)
+    wave = audio.read(table.paths()[3], 22050)
+    expected = features(torch.from_numpy(wave)[None])[0]
+    x, _, _ = own[3]
+    torch.testing.assert_close(x[..., : expected.shape[-1]], expected)
+    assert (x[..., expected.shape[-1] :] == features.floor[:, None]).all()
+
+
+def test_a_transform_is_called_and_a_bad_file_is_no_item(table: ClipTable) -> None:
+    (table.paths()[0]).write_bytes(b"no sound")
+    own = ClipDataset(table, Features(Waveform(), 8000), seconds=1.0, transform=lambda x: x * 0 + 7)
+    assert len(own) == len(table) - 1
+    assert list(own.unusable.values()) == ["not_audio"]
+    assert (own[0][0] == 7).all()

@@ -148,3 +148,31 @@ def test_intervals_resample_whole_groups(specs: dict[str, object], tmp_path: Pat
     assert (interval.value, interval.unit) == (0.5, "groups")
     assert interval.low is not None and interval.high is not None
     assert 0.45 < interval.high - interval.low < 0.7
+
+
+def test_recordings_that_were_moved_are_found_by_their_new_root(run: Path, tmp_path: Path) -> None:
+    own = open_run(run)
+    shutil.copytree(own.clips().root, tmp_path / "moved")
+    own.move_root(tmp_path / "moved")
+    assert open_run(run).clips().root == tmp_path / "moved"
+    assert evaluate(run).n_unusable == 0
+    with pytest.raises(UserError, match="there is no such folder"):
+        own.move_root(tmp_path / "nowhere")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(run: Path, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "scores.csv").write_text("my own scores")
+    with pytest.raises(UserError, match="holds something else than an evaluation"):
+        evaluate(run, open_run(run).clips(), tmp_path / "mine")
+    assert (tmp_path / "mine" / "scores.csv").read_text() == "my own scores"
+
+
+def test_a_row_a_clip_tells_truth_and_prediction(run: Path) -> None:
+    evaluate(run)
+    scores, rows = rows_of(run / "scores.csv"), rows_of(run / "predictions.csv")
+    assert list(rows[0]) == ["file", "start", "end", "truth", "prediction", "reason", "high", "low"]
+    for row, score in zip(rows, scores, strict=True):
+        assert row["truth"] == row["file"].split("/")[0]
+        assert row["prediction"] == max(("high", "low"), key=lambda name: float(row[name]))
+        assert row["high"] == score["high"]

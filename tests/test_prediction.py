@@ -160,8 +160,44 @@ def test_existing_tables_are_not_overwritten_unless_asked(trained: Path, song: P
     out.write_text("mine")
     with pytest.raises(UserError, match="this exists already"):
         predict_files(trained, [song], out)
+    with pytest.raises(UserError, match="not a file that earmark wrote"):
+        predict_files(trained, [song], out, PredictOptions(overwrite=True))
+    assert out.read_text() == "mine"
+    out.unlink()
+    predict_files(trained, [song], out)
     predict_files(trained, [song], out, PredictOptions(overwrite=True))
     assert out.read_text().startswith("file,start,end")
+
+
+def test_a_recording_is_never_written_over(trained: Path, song: Path) -> None:
+    before = song.read_bytes()
+    with pytest.raises(UserError, match="not a file that earmark wrote"):
+        predict_files(trained, [song], song, PredictOptions(overwrite=True))
+    assert song.read_bytes() == before
+
+
+def test_work_that_is_broken_off_at_once_leaves_no_tables(
+    trained: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "slide", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(trained, [song], tmp_path / "out.csv")
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_name_of_nothing_is_a_row_beside_the_others(trained: Path, song: Path, tmp_path: Path) -> None:
+    tally = predict_files(trained, [song, tmp_path / "gone.wav"], tmp_path / "out.csv")
+    assert tally.unusable == ((str(tmp_path / "gone.wav"), "missing"),)
+    assert rows_of(recordings_path(tmp_path / "out.csv"))[1]["reason"] == "missing"
+    assert "gone.wav" in describe(tally, tmp_path / "out.csv")
+    with pytest.raises(UserError, match="found an empty name"):
+        find_files([""])
+
+
+def test_a_carriage_return_in_a_name_survives_the_tables(trained: Path, song: Path, tmp_path: Path) -> None:
+    odd = song.rename(tmp_path / "od\rd.flac")
+    predict_files(trained, [odd], tmp_path / "out.csv")
+    assert {row["file"] for row in rows_of(tmp_path / "out.csv")} == {str(odd)}
 
 
 def test_work_that_is_broken_off_leaves_what_was_finished(

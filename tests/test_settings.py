@@ -91,6 +91,10 @@ def test_an_assignment_is_read_as_toml_else_as_text(assignment: str, value: obje
     assert settings.with_setting({"a": {"c": 1}}, assignment) == {"a": {"c": 1, "b": value}}
 
 
+def test_an_assignment_of_nothing_takes_the_setting_out() -> None:
+    assert settings.with_setting({"a": {"b": 1, "c": 2}}, "a.b=") == {"a": {"c": 2}}
+
+
 def test_an_assignment_leaves_the_original_alone() -> None:
     before = {"a": {"b": 1}}
     settings.with_setting(before, "a.b=2")
@@ -108,7 +112,7 @@ def test_a_value_has_nothing_below_it() -> None:
         settings.with_setting({"a": 3}, "a.b=1")
 
 
-@given(st.text() | st.integers() | st.booleans())
+@given(st.text(min_size=1) | st.integers() | st.booleans())
 def test_a_written_value_is_read_as_itself(value: object) -> None:
     assert settings.with_setting({}, f"a={settings.write_value(value)}") == {"a": value}
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from earmark.clips import ClipTable, clips_from, regrouped
 from earmark.errors import UserError
-from earmark.layouts import LAYOUTS
+from earmark.layouts import import_folder
 from earmark.splits import (
     SplitSettings,
     assign,
@@ -441,9 +441,7 @@ def test_the_crosstab_counts_clips() -> None:
 
 
 def real(folder: Path, group: str | None = None) -> ClipTable:
-    listing = LAYOUTS["metadata"](folder)
-    assert listing is not None
-    return regrouped(clips_from(listing.text, folder), group)
+    return import_folder(folder, "metadata", group).table
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ import pytest
 import soundfile
 import torch
 
-from earmark import training
-from earmark.clips import ClipTable
+from earmark import checkpoints, training
+from earmark.clips import ClipTable, read_clips
 from earmark.errors import UserError
+from earmark.evaluation import evaluate
+from earmark.optimisation import OPTIMIZERS, SCHEDULES
 from earmark.plan import make_plan
 from earmark.recipe import Recipe, Training, read_recipe
 from earmark.run import Run, open_run
@@ -20,6 +22,10 @@ from earmark.training import Options, count_epochs, follow, judge, resume, train
 
 QUIET: Callable[[str], None] = lambda line: None  # noqa: E731
 ONE = Options(threads=1)
+
+
+def with_training(recipe: Recipe, **changes: object) -> Recipe:
+    return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, **changes))
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -66,38 +72,80 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     assert not same(first, third)
 
 
-@pytest.mark.parametrize("schedule", ["one-cycle", "constant"])
-@pytest.mark.parametrize("stop_after", [1, 4])
-def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(
-    table: ClipTable,
-    tiny: Recipe,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stop_after: int,
-    schedule: str,
-) -> None:
-    recipe = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, schedule=schedule))
-    whole = train(table, recipe, tmp_path / "whole", ONE, QUIET)
+def train_with_a_break(
+    table: ClipTable, recipe: Recipe, place: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> Run:
+    """A training that was broken off after some epochs, and resumed."""
+    original, saved = checkpoints.save_state, []
 
-    original, saved = training.save_state, []
-
-    def interrupt(run: Run, state: object) -> None:
-        original(run, state)  # type: ignore[arg-type]
+    def interrupt(run: Run, state: checkpoints.State) -> None:
+        original(run, state)
         saved.append(state)
         if len(saved) == stop_after:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_state", interrupt)
+        patch.setattr(checkpoints, "save_state", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(table, recipe, tmp_path / "broken", ONE, QUIET)
+            train(table, recipe, place, ONE, QUIET)
     with pytest.raises(UserError, match="has not come to its end.*--resume"):
-        open_run(tmp_path / "broken")
-    resumed = resume(tmp_path / "broken", ONE, QUIET)
+        open_run(place)
+    return resume(place, ONE, QUIET)
 
-    assert same(weights(resumed), weights(whole))
-    columns = [name for name in whole.history().columns if name != "seconds"]
-    assert resumed.history()[columns].equals(whole.history()[columns])
+
+def assert_same_training(a: Run, b: Run) -> None:
+    assert same(weights(a), weights(b))
+    columns = [name for name in a.history().columns if name != "seconds"]
+    assert a.history()[columns].equals(b.history()[columns])
+
+
+SETTINGS = {
+    "steps": {"step_epochs": (2, 4), "step_rates": (1e-3, 1e-4)},
+    "exponential": {"decay_from": 1},
+    "plateau": {"plateau_patience": 1},
+}
+"""What makes a schedule change the rate within six epochs."""
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "stop_after"),
+    [
+        ("adamw", "one-cycle", 1),
+        *(("adamw", schedule, 4) for schedule in SCHEDULES),
+        *((optimizer, "plateau", 3) for optimizer in OPTIMIZERS if optimizer != "adamw"),
+    ],
+)
+def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(
+    table: ClipTable,
+    tiny: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
+    schedule: str,
+    stop_after: int,
+) -> None:
+    momentum = 0.9 if optimizer in ("sgd", "rmsprop") else 0.0
+    recipe = with_training(
+        tiny, optimizer=optimizer, momentum=momentum, schedule=schedule, **SETTINGS.get(schedule, {})
+    )
+    whole = train(table, recipe, tmp_path / "whole", ONE, QUIET)
+    resumed = train_with_a_break(table, recipe, tmp_path / "broken", monkeypatch, stop_after)
+    assert_same_training(resumed, whole)
+    if schedule != "constant":
+        assert whole.history()["learning_rate"].nunique() > 1
+
+
+@pytest.mark.parametrize("epochs_left", [2, 1, 0])
+def test_patience_goes_on_where_it_was_broken_off(
+    table: ClipTable, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_left: int
+) -> None:
+    """Also when the break comes just as the patience is at its end."""
+    recipe = with_training(tiny, epochs=40, max_steps=None, patience=2, learning_rate=1e-12)
+    whole = train(table, recipe, tmp_path / "whole", ONE, QUIET)
+    stop_after = len(whole.history()) - epochs_left
+    assert 1 <= stop_after < 20
+    resumed = train_with_a_break(table, recipe, tmp_path / "broken", monkeypatch, stop_after)
+    assert_same_training(resumed, whole)
 
 
 def test_a_run_that_was_killed_before_its_first_epoch_starts_again(
@@ -140,23 +188,39 @@ def test_the_person_is_told_the_split_the_work_and_what_was_left_out(
     told = "\n".join(lines)
     assert "train" in told and "valid" in told and "test" in told
     assert "left out" in told
-    assert "6 epochs of 2 steps on 1 threads, about" in told
+    assert "6 epochs of 2 steps on 1 thread, about" in told
     assert "low_03.wav" in run.unusable_path.read_text()
     assert "low_03" not in run.clips_path.read_text()
 
 
 def test_a_loss_that_is_no_number_stops_in_words(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(
-        tiny, training=dataclasses.replace(tiny.training, learning_rate=1e30, clip_norm=None)
-    )
-    with pytest.raises(UserError, match=r"the loss of epoch \d+ is nan.*Lower the rate"):
+    recipe = with_training(tiny, learning_rate=1e30, clip_norm=None)
+    with pytest.raises(UserError, match=r"the loss of epoch \d+ is nan.*with a lower rate"):
         train(table, recipe, tmp_path / "run", ONE, QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_programs_do_not_train_into_one_run(
+    table: ClipTable, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "score_clips", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(table, tiny, tmp_path / "run", ONE, QUIET)
+    with (
+        Run(tmp_path / "run").in_use(),
+        pytest.raises(UserError, match="another program trains into this run"),
+    ):
+        resume(tmp_path / "run", ONE, QUIET)
+    assert resume(tmp_path / "run", ONE, QUIET).is_trained
 
 
 def test_early_stopping_stops_after_its_patience(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
-    changed = dataclasses.replace(tiny.training, epochs=40, max_steps=None, patience=2, learning_rate=1e-12)
-    run = train(table, dataclasses.replace(tiny, training=changed), tmp_path / "run", ONE, QUIET)
+    recipe = with_training(tiny, epochs=40, max_steps=None, patience=2, learning_rate=1e-12)
+    lines: list[str] = []
+    run = train(table, recipe, tmp_path / "run", ONE, lines.append)
     assert len(run.history()) < 40
+    assert "stopped early: no better macro_f1 for 2 epochs" in lines
 
 
 def test_the_test_split_chooses_nothing(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
@@ -174,14 +238,13 @@ def test_the_test_split_chooses_nothing(table: ClipTable, tiny: Recipe, tmp_path
 def test_a_device_that_is_not_there_is_refused_in_words(
     table: ClipTable, tiny: Recipe, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="--device warp: it cannot be used here"):
+    with pytest.raises(UserError, match="--device warp: torch has no such device here"):
         train(table, tiny, tmp_path / "run", Options(device="warp"), QUIET)
     assert not (tmp_path / "run").exists()
 
 
 def test_bfloat16_trains_too(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(tiny, training=dataclasses.replace(tiny.training, precision="bfloat16"))
-    run = train(table, recipe, tmp_path / "run", ONE, QUIET)
+    run = train(table, with_training(tiny, precision="bfloat16"), tmp_path / "run", ONE, QUIET)
     assert np.isfinite(run.history()["loss"]).all()
 
 
@@ -205,7 +268,145 @@ def test_the_average_follows_the_weights() -> None:
 def test_validation_figures_are_worked_out_by_hand() -> None:
     scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]], np.float32)
     targets = np.eye(2, dtype=np.float32)[[0, 1, 1]]
-    loss, accuracy, f1 = judge(scores, targets, multi=False)
+    loss, accuracy, f1 = judge(scores, targets, "single-label")
     np.testing.assert_allclose(loss, -np.log([0.9, 0.6, 0.2]).mean(), rtol=1e-5)
     np.testing.assert_allclose([accuracy, f1], [2 / 3, 2 / 3], rtol=1e-6)
-    assert all(np.isnan(judge(scores[:0], targets[:0], multi=False)))
+    assert all(np.isnan(judge(scores[:0], targets[:0], "single-label")))
+    squared = judge(scores, targets, "single-label", "mean-squared-error")
+    np.testing.assert_allclose(squared[0], (0.01 + 0.16 + 0.64) / 3, rtol=1e-5)
+
+
+# -- tasks and losses ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def marks(table: ClipTable, tmp_path: Path) -> ClipTable:
+    """The same tones with a column a class, one mark of them unknown."""
+    rows = [f"{file},{int('low' in file)},{int('high' in file)}" for file in table.frame["file"]]
+    rows[3] = rows[3][:-1]
+    (tmp_path / "marks.csv").write_text("\n".join(["file,low,high", *rows]) + "\n")
+    return read_clips(tmp_path / "marks.csv", table.root)
+
+
+@pytest.mark.parametrize("loss", ["binary-cross-entropy", "mean-squared-error"])
+def test_a_binary_run_goes_all_the_way(table: ClipTable, tiny: Recipe, tmp_path: Path, loss: str) -> None:
+    """Mixup and class weights included; one sigmoid gives the scores of both classes."""
+    recipe = with_training(
+        dataclasses.replace(tiny, task="binary"), loss=loss, epochs=30, max_steps=120, learning_rate=1e-2
+    )
+    assert recipe.augment.mixup and recipe.training.class_balance == "sqrt"
+    run = train(table, recipe, tmp_path / "run", ONE, QUIET)
+    model = run.model()
+    assert (model.spec.task, model.head.out_features) == ("binary", 1)
+    found = evaluate(run.path)
+    np.testing.assert_allclose(found.scored.scores.sum(axis=1), 1, rtol=1e-5)
+    assert found.measures[0].name == "accuracy" and found.measures[0].clips.value == 1.0
+
+
+@pytest.mark.parametrize("loss", ["binary-cross-entropy", "mean-squared-error"])
+def test_a_multi_label_run_learns_by_either_loss(
+    marks: ClipTable, tiny: Recipe, tmp_path: Path, loss: str
+) -> None:
+    recipe = with_training(tiny, loss=loss, epochs=60, max_steps=240, learning_rate=1e-2)
+    history = train(marks, recipe, tmp_path / "run", ONE, QUIET).history()
+    assert history["valid_accuracy"].max() == 1.0
+    assert history["valid_loss"].notna().all()
+
+
+def test_mean_squared_error_of_single_labels_is_learnt_too(
+    table: ClipTable, tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe = with_training(
+        tiny, loss="mean-squared-error", epochs=30, max_steps=120, learning_rate=1e-2, label_smoothing=0.1
+    )
+    history = train(table, recipe, tmp_path / "run", ONE, QUIET).history()
+    assert history["valid_accuracy"].max() == 1.0
+    assert history["valid_loss"].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "words"),
+    [
+        (
+            "binary",
+            "cross-entropy",
+            "training.loss: found 'cross-entropy', which does not fit the task 'binary'",
+        ),
+        ("auto", "binary-cross-entropy", "does not fit the task 'single-label'"),
+        (
+            "multi-label",
+            "auto",
+            "task: found 'multi-label', but the table has one label a clip.*task = \"auto\"",
+        ),
+    ],
+)
+def test_a_task_or_a_loss_that_does_not_fit_is_refused_before_a_sound_is_read(
+    table: ClipTable, tiny: Recipe, tmp_path: Path, task: str, loss: str, words: str
+) -> None:
+    recipe = with_training(dataclasses.replace(tiny, task=task), loss=loss)
+    with pytest.raises(UserError, match=words):
+        train(table, recipe, tmp_path / "run", ONE, QUIET)
+    assert not (tmp_path / "run").exists() and not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("task", ["single-label", "binary"])
+def test_a_multi_label_table_is_not_taken_for_single_labels(
+    marks: ClipTable, tiny: Recipe, tmp_path: Path, task: str
+) -> None:
+    with pytest.raises(UserError, match=f"task: found '{task}', but the table has a column a class"):
+        train(marks, dataclasses.replace(tiny, task=task), tmp_path / "run", ONE, QUIET)
+
+
+def test_binary_with_three_classes_names_them(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
+    labels = table.frame["label"].to_list()
+    three = table.with_column("label", ["middle", "middle", *labels[2:]])
+    three = dataclasses.replace(three, classes=("high", "low", "middle"))
+    with pytest.raises(
+        UserError, match="task: found 'binary' and 3 classes .'high', 'low', 'middle'., wanted two"
+    ):
+        train(three, dataclasses.replace(tiny, task="binary"), tmp_path / "run", ONE, QUIET)
+
+
+@pytest.fixture
+def without_valid(table: ClipTable) -> ClipTable:
+    """Tones whose split 'valid' is one silent file, which cannot be used."""
+    soundfile.write(table.paths()[0], np.zeros(22050), 22050)
+    return table.with_column("split", ["valid", *(["train", "test"] * len(table))[1 : len(table)]])
+
+
+def test_a_plateau_needs_validation_clips(without_valid: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match="'plateau', which goes by the validation loss, but no clip is in the"
+    ):
+        train(without_valid, with_training(tiny, schedule="plateau"), tmp_path / "run", ONE, QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_validation_clips_the_last_epoch_is_kept(
+    without_valid: ClipTable, tiny: Recipe, tmp_path: Path
+) -> None:
+    run = train(without_valid, with_training(tiny, patience=1), tmp_path / "run", ONE, QUIET)
+    assert run.history()["valid_loss"].isna().all()
+    assert len(run.history()) == run.best_epoch == 6
+
+
+def test_the_first_weights_are_drawn_as_the_recipe_says(
+    table: ClipTable, tiny: Recipe, tmp_path: Path
+) -> None:
+    """At a rate of almost nothing they are what is kept; glorot and normal begin with biases of 0."""
+    runs = {
+        kind: weights(
+            train(
+                table,
+                with_training(tiny, initialisation=kind, learning_rate=1e-12),
+                tmp_path / kind,
+                ONE,
+                QUIET,
+            )
+        )
+        for kind in ("default", "glorot", "normal")
+    }
+    assert runs["default"]["head.bias"].abs().max() > 1e-3
+    for kind in ("glorot", "normal"):
+        assert runs[kind]["head.bias"].abs().max() < 1e-6
+        assert not torch.allclose(runs[kind]["head.weight"], runs["default"]["head.weight"])

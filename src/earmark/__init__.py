@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from earmark.errors import UserError
+
 if TYPE_CHECKING:
     from earmark.prediction import load as load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["UserError", "__version__", "load"]
 
 
 def __getattr__(name: str) -> object:

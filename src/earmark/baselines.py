@@ -13,6 +13,7 @@ from earmark.clips import ClipTable
 from earmark.errors import UserError
 from earmark.features import MFCC, Features
 from earmark.models import ModelSpec
+from earmark.probing import knows_sound
 
 Scores = NDArray[np.float64]
 
@@ -100,6 +101,8 @@ def linear_on_mfcc(
 ) -> Scores:
     """Scores of a linear model on statistics of 20 MFCC, at a model's rate: what a network has to beat.
 
+    Where no sound is known, of the features that are.
+
     Args:
         learnt: the clips to train on.
         targets: their targets, `[m]` or `[m, K]`.
@@ -113,7 +116,8 @@ def linear_on_mfcc(
     Raises:
         UserError: none of the clips to train on can be read any more.
     """
-    store = FeatureStore(Features(plain_features(spec.sample_rate), spec.sample_rate))
+    features = plain_features(spec.sample_rate) if knows_sound(learnt) else spec.features
+    store = FeatureStore(Features(features, spec.sample_rate), spec.resampler)
     known, wanted = store.collect(learnt, progress), store.collect(asked, progress)
     if not known.good().any():
         raise UserError(learnt.root, "the training recordings are not there any more", "Put them back.")

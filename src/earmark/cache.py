@@ -142,6 +142,30 @@ class FeatureStore:
         names = sorted({entry.shard for entry in entries if entry.shard})
         return ClipFeatures(entries, {name: self._open_shard(name) for name in names}, self._n_rows)
 
+    def insert(self, table: ClipTable, path: Path, values: Sequence[NDArray[np.float32]]) -> None:
+        """Put features that were made elsewhere into the store, as those of the clips of one file.
+
+        Args:
+            table: clips of the file.
+            path: the file; its content is remembered, whatever it is.
+            values: features `[N, F]` of each clip.
+        """
+        try:
+            with contextlib.closing(self._connect()) as index:
+                row = _row_to_remember(path)
+                with index:
+                    index.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+                keys, _ = self._keys(index, table)
+                known = self._known(index)
+                pending = [
+                    (key, np.ascontiguousarray(one, np.float32), _digest(one.tobytes()), "")
+                    for key, one in zip(keys, values, strict=True)
+                    if key is not None and key not in known
+                ]
+                self._write(index, pending)
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise self._refusal(error) from error
+
     def _settings_key(self) -> str:
         config = self.features.config
         described = {
@@ -304,15 +328,22 @@ def _content(
         if (size, mtime) == (found.st_size, found.st_mtime_ns):
             return content, "", None
         audio.probe(path)  # refuses folders, pipes and the like in words, before anything is read
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-        return content, "", (name, found.st_size, found.st_mtime_ns, content)
+        row = _row_to_remember(path)
+        return row[3], "", row
     except audio.AudioError as error:
         return "", error.reason, None
     except FileNotFoundError:
         return "", "missing", None
     except OSError:
         return "", "unreadable", None
+
+
+def _row_to_remember(path: Path) -> tuple[bytes, int, int, str]:
+    """A file's resolved name, size, time and the hash of its bytes."""
+    found = path.stat()
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return os.fsencode(path.resolve()), found.st_size, found.st_mtime_ns, content
 
 
 def _spans(table: ClipTable) -> list[tuple[float, float | None]]:

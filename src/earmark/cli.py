@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shlex
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from earmark import __version__
-from earmark.errors import UserError
+from earmark.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -30,7 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve whoever shares the machine
     args = build_parser().parse_args(argv)
     try:
-        return int(args.command(args))
+        code = int(args.command(args))
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        say(f"earmark: {error}")
+        return USAGE
     except UserError as error:
         say(f"earmark: {error}")
         return ERROR
@@ -40,11 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
+            raise
+        say(f"earmark: {error.filename or 'output'}: cannot be written: {error.strerror}. Free some space.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
 
 
 def entry() -> NoReturn:
     """The console script."""
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def say(text: str) -> None:
@@ -61,7 +76,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"earmark {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_demo, _add_import, _add_train, _add_evaluate, _add_predict, _add_recipes):
+    for add in (
+        _add_demo,
+        _add_import,
+        _add_features,
+        _add_train,
+        _add_evaluate,
+        _add_predict,
+        _add_recipes,
+        _add_summary,
+    ):
         add(commands)
     return parser
 
@@ -90,12 +114,15 @@ def _add_import(commands: Commands) -> None:
         "earmark import demo/notes -o clips.csv",
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="a folder a class, or a folder with metadata.csv"
+        "folder",
+        type=_path,
+        metavar="FOLDER",
+        help="a folder a class, a folder with metadata.csv, a corpus laid out as docs/layouts.md says, or an .npz",
     )
     parser.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_path,
         default=Path("clips.csv"),
         metavar="FILE",
         help="table to write (default: clips.csv)",
@@ -107,6 +134,27 @@ def _add_import(commands: Commands) -> None:
         metavar="SECONDS",
         help="cut recordings into clips of so many seconds (default: whole)",
     )
+    parser.add_argument(
+        "--multi-label",
+        action="store_true",
+        help="a folder (or label) `a,b` is two labels, and a clip may have several (default: one label)",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="leave out the clips of this class; may be given again",
+    )
+    parser.add_argument(
+        "--classes",
+        default="",
+        metavar="A,B",
+        help="npz: names of the class of the first half and of that of the second",
+    )
+    parser.add_argument(
+        "--rate", type=int, default=400, metavar="HZ", help="npz: rate of the waveforms (default: 400)"
+    )
     parser.add_argument("--force", action="store_true", help="write over an existing table")
 
 
@@ -115,7 +163,9 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
         "--layout",
         default="auto",
         metavar="NAME",
-        help="how the folder is laid out: auto, folder or metadata (default: auto)",
+        help="how the folder is laid out: audiofolder, metadata, nsynth, gtzan, irmas, openmic, urbansound8k, "
+        "esc50, esc10, speechcommands, fsdd, raven, audacity, folder, npz, or auto, which recognises all of them "
+        "(default: auto)",
     )
     parser.add_argument(
         "--group",
@@ -128,10 +178,18 @@ def _add_layout(parser: argparse.ArgumentParser) -> None:
 def _import(args: argparse.Namespace) -> int:
     from earmark import layouts
     from earmark.clips import write_clips
+    from earmark.files import check_place
 
-    if args.out.exists() and not args.force:
-        raise UserError(args.out, "this exists already", "Choose another -o, or write over it by --force.")
-    found = layouts.import_folder(args.folder, args.layout, args.group, args.clip, progress=_is_watched())
+    check_place(args.out, args.force, b"file,")
+    how = layouts.How(
+        multi_label=args.multi_label,
+        without=tuple(args.without),
+        classes=tuple(filter(None, args.classes.split(","))),
+        sample_rate=args.rate,
+        sounds=args.out.with_name(f"{args.out.stem}-sounds"),
+        force=args.force,
+    )
+    found = layouts.import_folder(args.folder, args.layout, args.group, args.clip, _is_watched(), how)
     write_clips(found.table, args.out)
     print(layouts.describe(found))
     say(f"\nwrote {args.out}. Next: earmark train {shlex.quote(str(args.out))}")
@@ -151,7 +209,7 @@ def _add_train(commands: Commands) -> None:
     )
     parser.add_argument(
         "source",
-        type=Path,
+        type=_path,
         nargs="?",
         metavar="clips.csv|FOLDER",
         help="clip table, or a folder as for import",
@@ -170,7 +228,7 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_path,
         metavar="RUN",
         help="run folder to make (default: runs/ and date, time and recipe)",
     )
@@ -181,7 +239,7 @@ def _add_train(commands: Commands) -> None:
     )
     parser.add_argument(
         "--root",
-        type=Path,
+        type=_path,
         metavar="FOLDER",
         help="folder that the table's files are relative to (default: as imported)",
     )
@@ -193,40 +251,49 @@ def _add_train(commands: Commands) -> None:
         help="auto, cpu, cuda, mps (default: auto, a GPU where there is one)",
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads on a CPU (default: what is quickest here and now)"
+        "--threads",
+        type=_count,
+        metavar="N",
+        help="threads on a CPU (default: what is quickest here and now)",
     )
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's events too")
     parser.add_argument(
         "--no-evaluate", action="store_true", help="do not evaluate on the test split afterwards"
     )
     parser.add_argument(
+        "--no-grouped",
+        action="store_true",
+        help="where the recipe splits by segment (LEAKS), do not train it again with whole groups",
+    )
+    parser.add_argument(
         "--resume",
-        type=Path,
+        type=_path,
         metavar="RUN",
         help="go on with a training that was broken off (takes no table)",
     )
 
 
 def _train(args: argparse.Namespace) -> int:
-    from earmark import training
+    from earmark import devices, protocols, training
 
     options = training.Options(args.device, args.threads, args.tensorboard, _is_watched(), _typed(args))
+    devices.choose_device(args.device)  # before anything is read
     if args.resume is not None:
         if args.source is not None:
-            raise UserError(
+            raise UsageError(
                 "--resume",
                 f"found a table, {args.source}, beside it",
                 "A run remembers its clips: name only the run.",
             )
         args.after_interrupt = f"; go on with: earmark train --resume {shlex.quote(str(args.resume))}"
-        run = training.resume(args.resume, options, say)
+        run = protocols.resume(args.resume, options, say, not args.no_grouped)
     else:
-        table, recipe = _table_to_train(args), _recipe(args)
+        table, recipe = _table_to_train(args, _recipe(args))
         out = args.out or _dated(args.recipe)
         args.after_interrupt = (
             f"; if {out} is there, go on with: earmark train --resume {shlex.quote(str(out))}"
         )
-        run = training.train(table, recipe, out, options, say)
+        run = protocols.train(table, recipe, out, options, say, not args.no_grouped)
     if args.no_evaluate:
         say(f"trained {run.path}. Next: earmark evaluate {shlex.quote(str(run.path))}")
     else:
@@ -234,16 +301,20 @@ def _train(args: argparse.Namespace) -> int:
     return SOME_UNUSABLE if run.unusable_path.exists() else DONE
 
 
-def _table_to_train(args: argparse.Namespace) -> ClipTable:
-    from earmark import clips, layouts
+def _table_to_train(args: argparse.Namespace, recipe: Recipe) -> tuple[ClipTable, Recipe]:
+    from earmark import clips, featurefile, layouts
 
     if args.source is None:
-        raise UserError(
+        raise UsageError(
             "earmark train", "no clip table and no folder is named", "For example: earmark train clips.csv"
         )
     if args.source.is_dir():
-        return layouts.import_folder(args.source, args.layout, args.group, progress=_is_watched()).table
-    return clips.regrouped(clips.read_clips(args.source, args.root), args.group)
+        return layouts.import_folder(
+            args.source, args.layout, args.group, progress=_is_watched()
+        ).table, recipe
+    if featurefile.is_feature_file(args.source):
+        return featurefile.read_feature_file(args.source, recipe), featurefile.leaking(recipe)
+    return clips.regrouped(clips.read_clips(args.source, args.root), args.group), recipe
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
@@ -268,6 +339,62 @@ def _dated(recipe: str) -> Path:
     return next(place for place in places if not place.exists())
 
 
+# -- features -----------------------------------------------------------------------------------------------
+
+
+def _add_features(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "features",
+        _features,
+        "write the features of clips as a file for other programs",
+        "earmark features clips.csv --recipe gtzan-mfcc-mlp-1 -o data.json",
+    )
+    parser.add_argument("table", type=_path, metavar="clips.csv", help="clip table")
+    parser.add_argument(
+        "--recipe",
+        default="gtzan-mfcc-mlp-1",
+        metavar="R",
+        help="whose features and segments (default: gtzan-mfcc-mlp-1)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["gtzan-json"],
+        default="gtzan-json",
+        help="a JSON of mapping, mfcc and labels (default)",
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=_path,
+        default=Path("data.json"),
+        metavar="FILE",
+        help="file to write (default: data.json)",
+    )
+    parser.add_argument(
+        "--root",
+        type=_path,
+        metavar="FOLDER",
+        help="folder that the table's files are relative to (default: as imported)",
+    )
+    parser.add_argument("--force", action="store_true", help="write over an existing file")
+
+
+def _features(args: argparse.Namespace) -> int:
+    from earmark.clips import read_clips
+    from earmark.featurefile import write_feature_file
+    from earmark.files import check_place
+    from earmark.recipe import read_recipe
+
+    check_place(args.out, args.force, b'{"mapping"')
+    table = read_clips(args.table, args.root)
+    features = write_feature_file(table, read_recipe(args.recipe), args.out, _is_watched())
+    good = int(features.good().sum())
+    print(f"{good} of {len(features)} segments written")
+    say(f"wrote {args.out}. Next: earmark train {shlex.quote(str(args.out))} --recipe {args.recipe}")
+    return DONE if good == len(features) else SOME_UNUSABLE
+
+
 # -- evaluate -----------------------------------------------------------------------------------------------
 
 
@@ -279,10 +406,10 @@ def _add_evaluate(commands: Commands) -> None:
         "score a run on its test split, or on other labelled clips",
         "earmark evaluate runs/first",
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("run", type=_path, metavar="RUN", help="run folder")
     parser.add_argument(
         "table",
-        type=Path,
+        type=_path,
         nargs="?",
         metavar="clips.csv",
         help="other labelled clips (default: the run's test split)",
@@ -290,27 +417,31 @@ def _add_evaluate(commands: Commands) -> None:
     parser.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_path,
         metavar="FOLDER",
         help="where the results go (default: the run; needed with other clips)",
     )
     parser.add_argument(
         "--root",
-        type=Path,
+        type=_path,
         metavar="FOLDER",
-        help="folder that the table's files are relative to (default: as imported)",
+        help="folder that the files are relative to (default: as imported); without clips.csv, the run remembers it",
     )
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from earmark.clips import read_clips
+    from earmark.run import open_run
 
     if args.table is not None and args.out is None:
-        raise UserError(
+        raise UsageError(
             "earmark evaluate", "other clips are named but no place for their results", "Add -o FOLDER."
         )
-    table = None if args.table is None else read_clips(args.table, args.root)
-    return _evaluate_and_print(args.run, table, args.out)
+    if args.table is not None:
+        return _evaluate_and_print(args.run, read_clips(args.table, args.root), args.out)
+    if args.root is not None:
+        open_run(args.run).move_root(args.root)
+    return _evaluate_and_print(args.run, None, args.out)
 
 
 def _evaluate_and_print(run: Path, table: ClipTable | None, out: Path | None) -> int:
@@ -333,12 +464,16 @@ def _add_predict(commands: Commands) -> None:
         "label recordings from start to end",
         "earmark predict runs/first demo/songs -o songs.csv",
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or a model folder by itself")
+    parser.add_argument("run", type=_path, metavar="RUN", help="run folder, or a model folder by itself")
     parser.add_argument(
-        "files", nargs="+", metavar="FILE|FOLDER", help="sound files; folders are searched for them"
+        "files",
+        nargs="+",
+        type=_path,
+        metavar="FILE|FOLDER",
+        help="sound files; folders are searched for them",
     )
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("out.csv"), metavar="FILE",
+        "-o", "--out", type=_path, default=Path("out.csv"), metavar="FILE",
         help="table of clips to write; the table of recordings goes beside it (default: out.csv)",
     )  # fmt: skip
     parser.add_argument(
@@ -349,7 +484,7 @@ def _add_predict(commands: Commands) -> None:
     )
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, mps (default: auto)")
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads on a CPU (default: as torch chooses)"
+        "--threads", type=_count, metavar="N", help="threads on a CPU (default: as torch chooses)"
     )
     parser.add_argument("--force", action="store_true", help="write over existing tables")
 
@@ -357,7 +492,7 @@ def _add_predict(commands: Commands) -> None:
 def _predict(args: argparse.Namespace) -> int:
     from earmark import prediction
 
-    args.after_interrupt = f"; what was finished is in {args.out}"
+    args.after_interrupt = f"; the files that were finished, if any, are in {args.out}"
     options = prediction.PredictOptions(args.hop, args.device, args.threads, args.force, _is_watched())
     tally = prediction.predict_files(args.run, args.files, args.out, options)
     print(prediction.describe(tally, args.out))
@@ -390,6 +525,32 @@ def _recipes(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _add_summary(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "summary",
+        _summary,
+        "list the layers of a network with their output shapes and numbers of parameters",
+        "earmark summary gtzan-mfcc-cnn",
+    )
+    parser.add_argument("source", metavar="RECIPE|RUN", help="a recipe's name or TOML file, or a run folder")
+    parser.add_argument(
+        "--classes",
+        type=int,
+        metavar="N",
+        help="classes of a recipe's network (default: 10, of a binary one 2)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _summary(args: argparse.Namespace) -> int:
+    from earmark import plan
+
+    found = plan.summarise_source(args.source, args.classes)
+    print(found.to_json() if args.json else found)
+    return DONE
+
+
 def _add_demo(commands: Commands) -> None:
     parser = _command(
         commands, "demo", _demo, "make a practice corpus and go the whole way with it", "earmark demo -o demo"
@@ -397,7 +558,7 @@ def _add_demo(commands: Commands) -> None:
     parser.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_path,
         default=Path("demo"),
         metavar="FOLDER",
         help="folder for all of it (default: demo)",
@@ -422,6 +583,18 @@ def _seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}, wanted a number of seconds above 0")
     return value
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a whole number above 0")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("found nothing, wanted a path")
+    return Path(text)
 
 
 def _is_watched() -> bool:

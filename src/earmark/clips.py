@@ -6,7 +6,6 @@ text have dtype object, so that file names that are not UTF-8 live on as surroga
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import unicodedata
@@ -20,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from earmark.errors import UserError
 from earmark.files import replacing
-from earmark.tables import TextTable, did_you_mean, listed, read_text_table
+from earmark.tables import RowWriter, TextTable, did_you_mean, listed, read_text_table
 
 KEY = ("file", "start", "end")
 """What a clip is known by; `start` and `end` in seconds, an `end` of nan is the end of the file."""
@@ -117,6 +116,8 @@ def read_clips(path: str | Path, root: str | Path | None = None, labels: bool = 
         UserError: naming table, line, column and value.
     """
     path = Path(path)
+    if root is not None and not Path(root).is_dir():
+        raise UserError(f"--root {root}", "there is no such folder", "Check the path.")
     return clips_from(read_text_table(path), _root_of(path) if root is None else Path(root), labels)
 
 
@@ -132,11 +133,7 @@ def write_clips(table: ClipTable, path: str | Path) -> None:
     with replacing(_root_file(path), errors="surrogateescape") as file:
         file.write(_root_seen_from(path, table.root) + "\n")
     with replacing(path, errors="surrogateescape", newline="") as file:
-        # Not every version of csv quotes a lone carriage return, which readers take for the end of a row.
-        returns = any("\r" in cell for column in columns for cell in column)
-        writer = csv.writer(
-            file, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
-        )
+        writer = RowWriter(file)
         writer.writerow(list(frame))
         writer.writerows(zip(*columns, strict=True))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
+from earmark.cache import FeatureStore
+from earmark.clips import ClipTable, format_seconds
 from earmark.features import Features, Waveform
-from earmark.models.crops import Cropping
+from earmark.models.crops import Cropping, pad_end
 
 
 class TrainingBatches:
@@ -66,6 +69,56 @@ class TrainingBatches:
 
     def _draw(self, low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=self.generator))
+
+
+class ClipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, str]]):
+    """The clips of a table for a training loop of one's own: `(features, target, clip id)`, as a DataLoader wants.
+
+    Args:
+        table: labelled clips.
+        features: what turns waveforms into features.
+        seconds: length of every item; longer clips are cut at their end, shorter ones end in silence.
+        resampler: how recordings are brought to the features' rate.
+        transform: called with the features `[C, F, N]` of each item; none: they stay as they are.
+
+    An item's target is an int64 scalar, or float32 `[n_classes]` with NaN where unknown; its id is the table's
+    key, `file,start,end`. `unusable` tells which clips of the table cannot be used, and are no items.
+    """
+
+    def __init__(
+        self,
+        table: ClipTable,
+        features: Features,
+        seconds: float,
+        resampler: str = "soxr",
+        transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
+        found = FeatureStore(features, resampler).collect(table)
+        good = found.good()
+        self.clips = found.take(np.flatnonzero(good))
+        self.table = table.take(good)
+        self.unusable = dict(
+            zip(_ids(table.take(~good)), np.array(found.reasons)[~good].tolist(), strict=True)
+        )
+        self.transform = transform
+        self._ids = _ids(self.table)
+        self._targets = torch.from_numpy(self.table.targets())
+        self._features = features
+        self._n_frames = features.n_frames(round(seconds * features.sample_rate))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, str]:
+        one_dimensional = isinstance(self._features.config, Waveform)
+        x = as_features(np.array(self.clips[index][: self._n_frames])[None], one_dimensional)[0]
+        x = pad_end(x, self._n_frames, self._features.floor)
+        return x if self.transform is None else self.transform(x), self._targets[index], self._ids[index]
+
+
+def _ids(table: ClipTable) -> list[str]:
+    keys = zip(table.frame["file"], table.frame["start"], table.frame["end"], strict=True)
+    return [f"{file},{format_seconds(start)},{format_seconds(end)}" for file, start, end in keys]
 
 
 def crop_lengths(features: Features, cropping: Cropping) -> tuple[int, int]:

@@ -21,3 +21,7 @@ class UserError(Exception):
         super().__init__(
             f"{self.where}: {problem}. {remedy}".rstrip() if remedy else f"{self.where}: {problem}"
         )
+
+
+class UsageError(UserError):
+    """A command line that cannot be meant: exit code 2, as for an unknown option."""

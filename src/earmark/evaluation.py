@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from pathlib import Path
 
-from earmark import audio, baselines, findings, splits
+from earmark import audio, baselines, findings, metrics, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
+from earmark.featurefile import read_feature_file
 from earmark.files import replacing
-from earmark.findings import Evaluation, Scored
+from earmark.findings import Evaluation, Scored, truth_of
 from earmark.page import grouped_by, tell
-from earmark.prediction import score_clips
+from earmark.prediction import labels_of, score_clips
 from earmark.report import Baseline, Leak, percent, span, write_report
 from earmark.run import Run, open_run
+from earmark.tables import RowWriter, counted
 
 
 def evaluate(
@@ -38,6 +39,7 @@ def evaluate(
     train = own.take(own.column("split") == "train")
     chosen = own.take(own.column("split") == "test") if table is None else table
     folder = out or run.path
+    _check_folder(folder, run)
     scored = score_table(run, chosen, progress)
     notes = [*run.facts.warnings]
     rivals = _baselines(scored, own.take(own.column("split") != "test"), notes, progress)
@@ -52,15 +54,27 @@ def evaluate(
         folder=folder,
     )
     _write_scores(found)
+    _write_predictions(found)
     _write_metrics(found)
     write_report(found.report_path, tell(run, own, found, table is None))
     return found
+
+
+def _check_folder(folder: Path, run: Run) -> None:
+    """Refuse a folder that holds something else than an evaluation."""
+    if folder == run.path or not folder.exists() or (folder / "metrics.json").is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise UserError(folder, "this holds something else than an evaluation", "Choose another -o.")
 
 
 def score_table(run: Run, table: ClipTable, progress: bool = False) -> Scored:
     """Score the clips of a table by a run's model."""
     model = run.model()
     targets = table.targets(model.spec.classes)
+    if not run.facts.knows_sound:
+        for path in set(table.paths()):
+            read_feature_file(path, run.recipe)  # in case the cache has been emptied
     clips = FeatureStore(model.features, model.spec.resampler).collect(table, progress)
     if not clips.good().any():
         why = sorted({audio.REASONS[reason] for reason in clips.reasons})
@@ -85,12 +99,21 @@ def describe(found: Evaluation) -> str:
     for rival in found.baselines:
         value = next(m.clips for m in rival.measures if m.name == first)
         rows.append((f"{first} of {rival.name}", percent(value.value), span(value)))
+    if found.leak.grouped is not None:
+        rows.append(
+            (f"{first} with whole groups", percent(found.leak.grouped.value), span(found.leak.grouped))
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    notes = [found.measures[0].clips.note, *found.notes, "" if found.leak.status == "no" else found.leak.why]
-    without = f"{found.n_unusable} clips have no scores: see the column reason" if found.n_unusable else ""
+    mark = {"no": "", "possible": found.leak.why, "leaks": f"LEAKS: {found.leak.why}"}[found.leak.status]
+    notes = [found.measures[0].clips.note, *found.notes, mark]
+    without = (
+        f"{counted(found.n_unusable, 'clip')} without scores: see the column reason"
+        if found.n_unusable
+        else ""
+    )
     return "\n".join([*lines, *(f"note: {note}" for note in [*notes, without] if note)])
 
 
@@ -114,7 +137,10 @@ def _baselines(scored: Scored, learnt: ClipTable, notes: list[str], progress: bo
 def _leak(run: Run, scored: Scored, train: ClipTable, own_test: bool) -> Leak:
     """Whether test clips have near relatives in training."""
     if run.facts.protocol == "segments":
-        return Leak("leaks", "the split is by segment: parts of one recording are on both sides")
+        why = "the split is by segment: parts of one recording are on both sides"
+        if not run.facts.knows_sound:
+            why = "no song names are known: parts of one song may be on both sides"
+        return Leak("leaks", why, _twins_figure(run) if own_test else None)
     if not own_test:
         shared = _shared(run, scored, train)
         if shared:
@@ -130,6 +156,13 @@ def _leak(run: Run, scored: Scored, train: ClipTable, own_test: bool) -> Leak:
     return Leak(
         "possible", "only recordings are known to be on one side: give a column group (song, player, place)"
     )
+
+
+def _twins_figure(run: Run) -> metrics.Interval | None:
+    """The first figure of the run's grouped twin, if there is one."""
+    if not Run(run.twin_path).is_trained:
+        return None
+    return evaluate(run.twin_path).measures[0].clips
 
 
 def _shared(run: Run, scored: Scored, train: ClipTable) -> int:
@@ -153,11 +186,26 @@ def _write_scores(found: Evaluation) -> None:
         scored.table.frame["file"], scored.table.frame["start"], scored.table.frame["end"], strict=True
     )
     with replacing(found.folder / "scores.csv", newline="", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = RowWriter(file)
         writer.writerow(["file", "start", "end", "reason", *scored.spec.classes])
         for (name, start, end), reason, scores in zip(keys, scored.reasons, scored.scores, strict=True):
             cells = [""] * len(scores) if reason else [f"{score:.6f}" for score in scores]
             writer.writerow([name, format_seconds(start), format_seconds(end), reason, *cells])
+
+
+def _write_predictions(found: Evaluation) -> None:
+    """A row a clip: its key, truth, prediction and a score a class (system E's table)."""
+    scored, rows = found.scored, []
+    for i, reason in enumerate(scored.reasons):
+        key = scored.table.frame.iloc[i]
+        said = "" if reason else labels_of(scored.scores[i], scored.spec)
+        cells = [""] * len(scored.spec.classes) if reason else [f"{score:.6f}" for score in scored.scores[i]]
+        place = [key["file"], format_seconds(key["start"]), format_seconds(key["end"])]
+        rows.append([*place, truth_of(scored, i), said, reason, *cells])
+    with replacing(found.folder / "predictions.csv", newline="", errors="surrogateescape") as file:
+        writer = RowWriter(file)
+        writer.writerow(["file", "start", "end", "truth", "prediction", "reason", *scored.spec.classes])
+        writer.writerows(rows)
 
 
 def _write_metrics(found: Evaluation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +36,42 @@ def replacing(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        neighbour.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written to has told its reason already
+            neighbour.unlink(missing_ok=True)
+
+
+def check_place(path: Path, overwrite: bool, begins: bytes) -> None:
+    """Refuse to write over what is there: anything unless asked, and even then what is not a file of this kind.
+
+    Args:
+        path: the file to write.
+        overwrite: whether a file of this kind may be written over.
+        begins: the first bytes of a file of this kind.
+
+    Raises:
+        UserError: something is there that must not be written over.
+    """
+    if not path.name:
+        raise UserError(f"{str(path)!r}", "this is no name of a file", "Name the file to write.")
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise UserError(path, "this exists already", "Choose another -o, or write over it by --force.")
+    if path.is_dir() or not _begins(path, begins):
+        raise UserError(
+            path,
+            "this is not a file that earmark wrote, so that --force does not touch it",
+            "Choose another -o.",
+        )
+
+
+def _begins(path: Path, begins: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(begins) + 3)
+    except OSError:
+        return False
+    return head.removeprefix(b"\xef\xbb\xbf").startswith(begins) or not head
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:

@@ -140,3 +140,11 @@ def rival(name: str, what: str, scored: Scored, scores: NDArray[np.floating]) ->
         lambda a, b: first(a) - first(b), ours, theirs, groups=groups, recordings=files
     )
     return Baseline(name, found, difference, what)
+
+
+def truth_of(scored: Scored, i: int) -> str:
+    """The true label of a clip; several, joined by `|`, in a multi-label table."""
+    target = scored.targets[i]
+    if scored.targets.ndim == 1:
+        return scored.spec.classes[int(target)]
+    return "|".join(name for name, value in zip(scored.spec.classes, target, strict=True) if value == 1)

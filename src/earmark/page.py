@@ -11,7 +11,7 @@ import torch
 
 from earmark import __version__, audio, drawing, metrics, splits
 from earmark.clips import ClipTable, read_clips
-from earmark.findings import Evaluation, Scored
+from earmark.findings import Evaluation, Scored, truth_of
 from earmark.metrics import SingleLabelMetrics
 from earmark.prediction import labels_of
 from earmark.report import MOST_SOUNDS, Picture, Report, SplitCount, Unreadable, WrongClip
@@ -108,20 +108,13 @@ def _wrong(found: Evaluation) -> Iterable[WrongClip]:
     """Clips whose labels are not the true ones, the surest first; the first of them can be played."""
     scored = found.scored
     known = np.flatnonzero([not reason for reason in scored.reasons])
-    truths = {int(i): _truth(scored, int(i)) for i in known}
+    truths = {int(i): truth_of(scored, int(i)) for i in known}
     said = {i: labels_of(scored.scores[i], scored.spec) for i in truths}
     wrong = sorted((i for i in truths if truths[i] != said[i]), key=lambda i: -float(scored.scores[i].max()))
     for place, i in enumerate(wrong):
         file, start, end, _ = _row(scored.table, i, "")
         mp3 = _sound(scored, i, start, end) if place < MOST_SOUNDS else None
         yield WrongClip(file, start, end, truths[i], said[i] or "none", float(scored.scores[i].max()), mp3)
-
-
-def _truth(scored: Scored, i: int) -> str:
-    target = scored.targets[i]
-    if scored.targets.ndim == 1:
-        return scored.spec.classes[int(target)]
-    return "|".join(name for name, value in zip(scored.spec.classes, target, strict=True) if value == 1)
 
 
 def _sound(scored: Scored, i: int, start: float, end: float | None) -> bytes | None:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from earmark import audio, splits
 from earmark.augment import check_augment
 from earmark.cache import ClipFeatures, FeatureStore
 from earmark.clips import ClipTable
+from earmark.cutting import Cutting, cut
 from earmark.errors import UserError
 from earmark.features import FeatureConfig, Features, Waveform
-from earmark.models import ModelSpec
+from earmark.losses import choose_loss
+from earmark.models import Classifier, ModelSpec, Summary, Task, summarise
 from earmark.models.crops import Cropping
-from earmark.recipe import Recipe
+from earmark.optimisation import check_training
+from earmark.probing import probe_all, require_some
+from earmark.recipe import Recipe, Training, read_recipe, recipe_names
+from earmark.run import open_run
+from earmark.splits import SplitSettings
+from earmark.tables import listed
 
 MAX_CLIP_SECONDS = 10.0
 """What one score is about at most, where the recipe does not say: longer clips are scored as a mean anyway."""
@@ -65,38 +71,43 @@ def make_plan(table: ClipTable, recipe: Recipe, progress: bool = False) -> Plan:
             that is missing from the training or test split.
     """
     check_augment(recipe.augment, recipe.features)
-    found = _probe(table.paths())
-    reasons = np.array(
-        [one.reason if isinstance(one, audio.AudioError) else "" for one in found], dtype=object
-    )
-    readable = splits.assign(_require_some(table, reasons == "", reasons), recipe.split)
-    infos = [one for one in found if isinstance(one, audio.AudioInfo)]
-    spec = fit_spec(readable, infos, recipe)
-    features = FeatureStore(Features(spec.features, spec.sample_rate), spec.resampler).collect(
-        readable, progress
-    )
-    good = features.good()
-    reasons[np.flatnonzero(reasons == "")] = features.reasons
-    usable = _require_some(readable, good, np.array(features.reasons, dtype=object))
+    check_training(recipe.training)
+    choose_loss(recipe.training.loss, choose_task(table, recipe.task))
+    chosen = splits.learnt_from(table, recipe.split)
+    infos, readable, unread = probe_all(chosen)
+    durations = np.array([infos[path].duration for path in readable.paths()])
+    clips = splits.assign(cut(readable, durations, recipe.clips, recipe.split.seed), recipe.split)
+    spec = fit_spec(clips, infos, recipe)
+    store = FeatureStore(Features(spec.features, spec.sample_rate), spec.resampler)
+    features = store.collect(clips, progress)
+    good, reasons = features.good(), np.array(features.reasons, dtype=object)
+    usable = require_some(clips, good, reasons)
     features = features.take(np.flatnonzero(good))
-    splits.audit(usable, features.sounds)
-    warnings = (*splits.check_classes(usable), *splits.check_grouping(usable))
-    bad = np.flatnonzero(reasons != "")
-    return Plan(usable, features, spec, table.take(bad).with_column("reason", reasons[bad]), warnings)
+    _require_valid(usable, recipe.training)
+    unusable = _together(unread, clips.take(~good).with_column("reason", reasons[~good]))
+    warnings = _warnings(usable, features.sounds, recipe, given="split" in table.frame)
+    return Plan(usable, features, spec, unusable, warnings)
 
 
-def fit_spec(table: ClipTable, infos: Sequence[audio.AudioInfo], recipe: Recipe) -> ModelSpec:
+def settled(recipe: Recipe) -> Recipe:
+    """The recipe of a run whose clips are cut and divided already, for going on with them as they are."""
+    split = SplitSettings(protocol=recipe.split.protocol, seed=recipe.split.seed)
+    return dataclasses.replace(recipe, clips=Cutting(), split=split)
+
+
+def fit_spec(table: ClipTable, infos: Mapping[Path, audio.AudioInfo], recipe: Recipe) -> ModelSpec:
     """The model that a recipe asks for, fitted to the rate and the lengths of the training clips.
 
     Args:
         table: clips with their `split`.
-        infos: what is known of the recording of each clip.
+        infos: what is known of each recording.
         recipe: the settings.
     """
+    known = [infos[path] for path in table.paths()]
     rows = np.flatnonzero(table.frame["split"].to_numpy(str) == "train")
-    rates = np.array([info.sample_rate for info in infos])[rows]
+    rates = np.array([info.sample_rate for info in known])[rows]
     ends = table.frame["end"].to_numpy(float)
-    ends = np.where(np.isnan(ends), [info.duration for info in infos], ends)
+    ends = np.where(np.isnan(ends), [info.duration for info in known], ends)
     seconds = (ends - table.frame["start"].to_numpy(float))[rows]
     rate = (
         common_rate(rates, recipe.audio.sample_rate) if recipe.audio.lower_rate else recipe.audio.sample_rate
@@ -104,7 +115,7 @@ def fit_spec(table: ClipTable, infos: Sequence[audio.AudioInfo], recipe: Recipe)
     clip_seconds = recipe.audio.clip_seconds or usual_length(seconds)
     return ModelSpec(
         classes=table.classes,
-        task="multi-label" if table.multi_label else "single-label",
+        task=choose_task(table, recipe.task),
         sample_rate=rate,
         clip_seconds=clip_seconds,
         cropping=_cropping(recipe, clip_seconds),
@@ -113,6 +124,69 @@ def fit_spec(table: ClipTable, infos: Sequence[audio.AudioInfo], recipe: Recipe)
         normalisation=recipe.normalisation,
         resampler=recipe.audio.resampler,
     )
+
+
+def sketch_spec(recipe: Recipe, n_classes: int | None = None) -> ModelSpec:
+    """The model that a recipe asks for before any clip is known: its own rate, and clips of 5 s if it says nothing.
+
+    Args:
+        recipe: the settings.
+        n_classes: none: 2 of a binary recipe, 10 of others.
+
+    Raises:
+        UserError: a binary recipe with other than two classes, or fewer than one.
+    """
+    task: Task = "single-label" if recipe.task == "auto" else recipe.task
+    n = n_classes if n_classes is not None else 2 if task == "binary" else 10
+    least = 1 if task == "multi-label" else 2
+    if n < least or (task == "binary" and n > 2):
+        wanted = "2" if task == "binary" else f"at least {least}"
+        raise UserError("--classes", f"found {n} for the task {task!r}, wanted {wanted}", "Change it.")
+    clip_seconds = recipe.audio.clip_seconds or 5.0
+    return ModelSpec(
+        classes=tuple(f"class {i + 1}" for i in range(n)),
+        task=task,
+        sample_rate=recipe.audio.sample_rate,
+        clip_seconds=clip_seconds,
+        cropping=_cropping(recipe, clip_seconds),
+        features=recipe.features,
+        network=recipe.network,
+        normalisation=recipe.normalisation,
+        resampler=recipe.audio.resampler,
+    )
+
+
+def summarise_source(source: str, n_classes: int | None = None) -> Summary:
+    """The layers of a recipe's network, by name or file, or of a run's.
+
+    Raises:
+        UserError: no such recipe or run; a number of classes that cannot be, or one given for a run.
+    """
+    if source in recipe_names() or not Path(source).is_dir():
+        return summarise(Classifier(sketch_spec(read_recipe(source), n_classes)))
+    if n_classes is not None:
+        raise UserError("--classes", f"found {n_classes} beside a run, which has its own", "Leave it out.")
+    return summarise(open_run(source).model())
+
+
+def choose_task(table: ClipTable, task: str) -> Task:
+    """The task that `auto` means for a table; a named one has to fit it.
+
+    Raises:
+        UserError: binary with other than two classes; multi-label where clips have a label, or the other way round.
+    """
+    if table.multi_label != (task == "multi-label") and task != "auto":
+        holds = "has a column a class" if table.multi_label else "has one label a clip"
+        raise UserError("task", f"found {task!r}, but the table {holds}", 'Set task = "auto".')
+    if task == "binary" and len(table.classes) != 2:
+        raise UserError(
+            "task",
+            f"found 'binary' and {len(table.classes)} classes ({listed(table.classes)}), wanted two",
+            'Set task = "auto", or leave classes out.',
+        )
+    if task == "binary":
+        return "binary"
+    return "multi-label" if table.multi_label else "single-label"
 
 
 def common_rate(rates: NDArray[np.int64], highest: int) -> int:
@@ -147,26 +221,28 @@ def _cropping(recipe: Recipe, clip_seconds: float) -> Cropping:
     return Cropping(longest, shortest if shortest and shortest < longest else None, recipe.audio.max_crops)
 
 
-def _probe(paths: Sequence[Path]) -> list[audio.AudioInfo | audio.AudioError]:
-    """What the header of each recording says, or why it cannot be used."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        distinct = list(dict.fromkeys(paths))
-        known = dict(zip(distinct, pool.map(_info, distinct), strict=True))
-    return [known[path] for path in paths]
-
-
-def _info(path: Path) -> audio.AudioInfo | audio.AudioError:
-    try:
-        return audio.probe(path)
-    except audio.AudioError as error:
-        return error
-
-
-def _require_some(table: ClipTable, good: NDArray[np.bool_], reasons: NDArray[np.object_]) -> ClipTable:
-    if not good.any():
-        names, counts = np.unique(reasons.astype(str), return_counts=True)
-        why = ", ".join(f"{count} x {audio.REASONS[name]}" for name, count in zip(names, counts, strict=True))
-        raise UserError(
-            table.root, f"none of {len(table)} clips can be used: {why}", "Check the root of the table."
+def _warnings(table: ClipTable, sounds: Sequence[str], recipe: Recipe, given: bool) -> tuple[str, ...]:
+    """What is wrong with a split but does not stop it; a leak stops it unless it is the protocol."""
+    found = splits.check_classes(table)
+    if recipe.split.protocol == "segments":
+        return (
+            *found,
+            "the split is by segment, as published: parts of one recording are on both sides; LEAKS",
         )
-    return table.take(good)
+    return (*found, *splits.audit(table, sounds, given), *splits.check_grouping(table))
+
+
+def _together(one: ClipTable, other: ClipTable) -> ClipTable:
+    frame = pd.concat([one.frame, other.frame], ignore_index=True)
+    text = frame.columns.difference(["start", "end"], sort=False)
+    frame[text] = frame[text].fillna("")
+    return dataclasses.replace(one, frame=frame)
+
+
+def _require_valid(table: ClipTable, recipe: Training) -> None:
+    if recipe.schedule == "plateau" and not (table.frame["split"] == "valid").any():
+        raise UserError(
+            "training.schedule",
+            "found 'plateau', which goes by the validation loss, but no clip is in the split 'valid'",
+            "Give some clips to that split, or take another schedule.",
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,13 +19,18 @@ from earmark.clips import format_seconds
 from earmark.dataset import as_features
 from earmark.devices import choose_device, using_threads
 from earmark.errors import UserError
-from earmark.files import replacing
+from earmark.files import check_place, replacing
 from earmark.models import Classifier, ModelSpec
+from earmark.recording import printable
 from earmark.run import load_model, open_run
 from earmark.scan import scan
+from earmark.tables import RowWriter, counted
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_NAMED = 5
+"""Unusable files that are named on the terminal; all are in the table."""
 
 CROPS_A_BATCH = 64
 """Crops that go through the network at once; on a CPU larger batches are no faster."""
@@ -152,17 +157,31 @@ def load(path: str | Path, device: str = "cpu", hop_seconds: float | None = None
     folder = Path(path)
     if (folder / "model.toml").is_file():
         return Predictor(load_model(folder, device), hop_seconds)
-    return Predictor(open_run(folder).model(device), hop_seconds)
+    run = open_run(folder)
+    if not run.facts.knows_sound:
+        raise UserError(
+            folder,
+            "it was trained on features alone, so no sound is known, nor how features are made of it",
+            "Train on the recordings themselves to label new ones.",
+        )
+    return Predictor(run.model(device), hop_seconds)
 
 
 def find_files(named: Iterable[str | Path]) -> list[Path]:
     """Sound files of what was named: a file is always tried, a folder is scanned.
 
+    A name of nothing stays, so that it is reported as missing with the others done; not when all are so.
+
     Raises:
-        UserError: a path that does not exist, a folder without sound, nothing named.
+        UserError: no path that was named exists, a folder without sound, an empty name.
     """
     files: list[Path] = []
-    for one in map(Path, named):
+    names = list(named)
+    if not all(map(str, names)):
+        raise UserError("file", "found an empty name, wanted a path", "Name a file or a folder.")
+    if not any(os.path.lexists(name) for name in names):
+        raise UserError(", ".join(map(str, names)), "no such file or folder", "Check the path.")
+    for one in map(Path, names):
         if one.is_dir():
             found = scan(one).files
             if not found:
@@ -170,10 +189,8 @@ def find_files(named: Iterable[str | Path]) -> list[Path]:
                     one, "there are no sound files in this folder", "Name a folder that holds recordings."
                 )
             files.extend(found)
-        elif one.exists() or one.is_symlink():
-            files.append(one)
         else:
-            raise UserError(one, "no such file or folder", "Check the path.")
+            files.append(one)
     return list(dict.fromkeys(files))
 
 
@@ -234,8 +251,7 @@ def predict_files(
     """
     options = options or PredictOptions()
     for place in (out, recordings_path(out)):
-        if place.exists() and not options.overwrite:
-            raise UserError(place, "this exists already", "Choose another -o, or write over it by --force.")
+        check_place(place, options.overwrite, b"file,")
     predictor = load(path, choose_device(options.device), options.hop_seconds)
     files = find_files(named)
     with using_threads(options.threads), _bar(files, options.progress) as heard:
@@ -244,9 +260,12 @@ def predict_files(
 
 def describe(tally: Tally, out: Path) -> str:
     """What a prediction came to, in words."""
-    lines = [f"{tally.n_files} files, {tally.seconds / 60:.1f} minutes, {tally.n_clips} clips"]
+    heard = f"{tally.seconds / 60:.1f} minutes" if tally.seconds >= 60 else f"{tally.seconds:.1f} s"
+    lines = [f"{counted(tally.n_files, 'file')}, {heard}, {counted(tally.n_clips, 'clip')} with scores"]
     if tally.n_unusable:
-        lines.append(f"{tally.n_unusable} could not be used, or not to their end: see the column reason")
+        lines.append(f"{tally.n_unusable} could not be used, or not to the end (see the column reason):")
+        lines += [f"  {printable(file)}: {audio.REASONS[reason]}" for file, reason in tally.unusable]
+        lines += ["  ..."] if tally.n_unusable > len(tally.unusable) else []
     return "\n".join([*lines, f"wrote {out} (a row a clip) and {recordings_path(out)} (a row a file)"])
 
 
@@ -285,6 +304,8 @@ class Tally:
     """Duration of what was heard."""
     n_unusable: int = 0
     """Files of which a part or all could not be used."""
+    unusable: tuple[tuple[str, str], ...] = ()
+    """The first of them, with the reason."""
 
     def plus(self, recording: Recording) -> Tally:
         """The tally with one more recording."""
@@ -293,6 +314,9 @@ class Tally:
             self.n_clips + recording.n_clips,
             self.seconds + recording.duration,
             self.n_unusable + bool(recording.reason),
+            (*self.unusable, (recording.file, recording.reason))[:MOST_NAMED]
+            if recording.reason
+            else self.unusable,
         )
 
 
@@ -312,6 +336,8 @@ def write_predictions(recordings: Iterable[Recording], spec: ModelSpec, out: Pat
                 files.writerow(_recording_row(recording, spec))
                 tally = tally.plus(recording)
         except KeyboardInterrupt as error:
+            if not tally.n_files:
+                raise  # and no table is written
             broken_off = error
     if broken_off is not None:
         raise broken_off
@@ -360,6 +386,6 @@ def _recording_row(recording: Recording, spec: ModelSpec) -> list[object]:
 
 
 @contextmanager
-def _writer(path: Path) -> Iterator[Any]:
+def _writer(path: Path) -> Iterator[RowWriter]:
     with replacing(path, newline="", errors="surrogateescape") as file:
-        yield csv.writer(file, lineterminator="\n")
+        yield RowWriter(file)

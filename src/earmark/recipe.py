@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from earmark import settings
 from earmark.augment import Augment
+from earmark.cutting import Cutting
 from earmark.errors import UserError
 from earmark.features import FeatureConfig
 from earmark.models import KINDS, NetworkConfig
@@ -65,16 +66,37 @@ class Training:
     """The most optimiser steps in all; many clips get fewer passes, at least one."""
     batch_size: Annotated[int, Meta(ge=1)] = 32
     """Clips a step."""
-    optimizer: Literal["adamw"] = "adamw"
-    """AdamW (Loshchilov and Hutter, 2019); biases and norms are not decayed."""
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    """AdamW (Loshchilov and Hutter, 2019), Adam (Kingma and Ba, 2015), plain descent, RMSprop (Hinton, 2012)."""
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Momentum of sgd and rmsprop."""
     learning_rate: Annotated[float, Meta(gt=0)] = 3e-3
-    """Highest learning rate."""
-    weight_decay: Annotated[float, Meta(ge=0)] = 1e-2
-    """Decay of the weights."""
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    """`one-cycle` (Smith and Topin, 2018): up to `learning_rate` and down to almost nothing; always run to its end."""
+    """Highest learning rate, the first one but for one-cycle."""
+    weight_decay: Annotated[float, Meta(ge=0)] | None = None
+    """Decay of the weights, not of biases and norms: adamw's own, for others added to the gradient; none: 0.01 for
+    adamw, else 0."""
+    schedule: Literal["one-cycle", "constant", "cosine", "steps", "exponential", "plateau"] = "one-cycle"
+    """How the rate changes: `one-cycle` (Smith and Topin, 2018), up to `learning_rate` and down to almost nothing;
+    `cosine`, down to 0 at the end; `steps`, a table by epoch; `exponential`, by epoch; `plateau`, lowered when the
+    validation loss does not fall."""
     warm_up: Annotated[float, Meta(gt=0, lt=1)] = 0.25
     """Share of the steps that one-cycle goes up in."""
+    step_epochs: tuple[Annotated[int, Meta(ge=1)], ...] = ()
+    """steps: after so many epochs the rate changes to ..."""
+    step_rates: tuple[Annotated[float, Meta(gt=0)], ...] = ()
+    """... these."""
+    decay: Annotated[float, Meta(ge=0, le=100)] = 0.1
+    """exponential: each epoch multiplies the rate by exp(-decay) ..."""
+    decay_from: Annotated[int, Meta(ge=0)] = 10
+    """... from this epoch on, counted from 0."""
+    plateau_factor: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    """plateau: the rate is multiplied by this ..."""
+    plateau_patience: Annotated[int, Meta(ge=1)] = 5
+    """... after so many epochs without a better validation loss."""
+    loss: Literal["auto", "cross-entropy", "binary-cross-entropy", "mean-squared-error"] = "auto"
+    """What is made small; `auto`: the cross-entropy of the task; `mean-squared-error`: that of the probabilities."""
+    initialisation: Literal["default", "glorot", "normal"] = "default"
+    """The first weights: torch's; `glorot`, as Keras (uniform, biases 0); `normal`, deviation 1 / sqrt(fan_in)."""
     clip_norm: Annotated[float, Meta(gt=0)] | None = None
     """The largest norm of the gradient; none: any."""
     average: Annotated[float, Meta(ge=0, lt=1)] = 0.0
@@ -82,7 +104,7 @@ class Training:
     class_balance: Literal["none", "sqrt", "balanced"] = "none"
     """Weight of a class in the loss: 1, or 1 / sqrt(count), or 1 / count (mean 1 over the clips)."""
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.0
-    """Share of each target spread evenly over all classes."""
+    """Share of each target spread evenly over all classes (multi-label: over yes and no)."""
     patience: Annotated[int, Meta(ge=1)] | None = None
     """Stop after so many epochs without a better `monitor`; none: run to the end."""
     monitor: Literal["macro_f1", "loss"] = "macro_f1"
@@ -101,10 +123,14 @@ class Recipe:
     """Settings of the features; the key `kind` names which."""
     network: NetworkConfig
     """Settings of the network; the key `kind` names which."""
+    task: Literal["auto", "single-label", "binary", "multi-label"] = "auto"
+    """`auto`: multi-label for such a table, else single-label; `binary`: one sigmoid for the second of two classes."""
     about: About = field(default_factory=About)
     """Where the recipe comes from."""
     audio: Audio = field(default_factory=Audio)
     """What is read of a clip."""
+    clips: Cutting = field(default_factory=Cutting)
+    """How clips are cut before training."""
     normalisation: NormalisationKind = "none"
     """How features are normalised; fitted on the training split."""
     augment: Augment = field(default_factory=Augment)

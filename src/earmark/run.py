@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +46,8 @@ class RunFacts:
     """How the split was made: groups kept whole, given by the table, or by segment (LEAKS)."""
     sounds: str = ""
     """One hash of all that was heard in training, validation and test."""
+    knows_sound: bool = True
+    """Whether it was trained on sound; False: on features that were made elsewhere."""
     warnings: tuple[str, ...] = ()
     """What the person was told before training."""
 
@@ -103,6 +107,11 @@ class Run:
         """`tb/`: TensorBoard's events."""
         return self.path / "tb"
 
+    @property
+    def twin_path(self) -> Path:
+        """`grouped/`: the same with whole groups on one side, where this run's split is by segment."""
+        return self.path / "grouped"
+
     # -- what is in them ----------------------------------------------------------------------------------
 
     @cached_property
@@ -118,6 +127,27 @@ class Run:
     def clips(self) -> ClipTable:
         """The clips that could be used, with their `split`."""
         return read_clips(self.clips_path)
+
+    def move_root(self, root: Path) -> None:
+        """Remember that the recordings are below another folder now.
+
+        Raises:
+            UserError: there is no such folder.
+        """
+        write_clips(read_clips(self.clips_path, root), self.clips_path)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep other programs from training into the run, as long as the block lasts.
+
+        Raises:
+            UserError: another one does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as lock:
+            if not _locked(lock.fileno()):
+                raise UserError(self.path, "another program trains into this run", "Wait for its end.")
+            yield
 
     def history(self) -> pd.DataFrame:
         """One row an epoch."""
@@ -153,6 +183,21 @@ class Run:
         with replacing(self.config_path) as file:
             file.write(recipe.to_toml())
         write_clips(table, self.clips_path)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock of an open file, where the system has such locks; it goes when the program does."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def check_new(path: Path) -> None:

@@ -41,10 +41,11 @@ def convert(cls: type[T], values: object, where: str, kinds: Kinds = NO_KINDS) -
     for key in values:
         if key not in fields:
             raise UserError(where, f"there is no setting {key!r}", suggestion(str(key), fields))
+    made = {key: _field(key, hints[key], value, where, kinds) for key, value in values.items()}
     for name, field in fields.items():
         if name not in values and field.default is field.default_factory is dataclasses.MISSING:
             raise UserError(where, f"the setting {name!r} is missing", f"Write {name} = ...")
-    return cls(**{key: _field(key, hints[key], value, where, kinds) for key, value in values.items()})
+    return cls(**made)
 
 
 def table(config: object, kinds: Kinds = NO_KINDS) -> dict[str, object]:
@@ -89,7 +90,9 @@ def write_value(value: object) -> str:
 
 
 def with_setting(values: Mapping[str, object], assignment: str) -> dict[str, object]:
-    """A copy of nested settings with `section.key=value` put in; the value is read as TOML, else as text."""
+    """A copy of nested settings with `section.key=value` put in; the value is read as TOML, else as text;
+    nothing after the sign takes the setting out, so that its default holds.
+    """
     key, equals, text = assignment.partition("=")
     path = [part.strip() for part in key.split(".")]
     if not equals or not all(path):
@@ -101,7 +104,7 @@ def _put(values: object, path: list[str], value: object, assignment: str) -> dic
     if not isinstance(values, Mapping):
         raise UserError(f"--set {assignment}", f"there is nothing below {values!r} to set {path[0]!r} in")
     inner = value if len(path) == 1 else _put(values.get(path[0], {}), path[1:], value, assignment)
-    return {**values, path[0]: inner}
+    return {name: kept for name, kept in {**values, path[0]: inner}.items() if kept != ""}
 
 
 def _value(text: str) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -52,6 +52,11 @@ class SplitSettings:
     """Test on this value of the column `fold`."""
     test_group: str | None = None
     """Test on this value of the column `group`, and on what belongs to it."""
+    protocol: Literal["grouped", "segments"] = "grouped"
+    """`grouped` keeps recordings, groups and artists whole. `segments` divides clips at random, as some published
+    protocols do: parts of one recording are on both sides, so it LEAKS."""
+    learn_from: str | None = None
+    """Learn (train and validate) from this value of the column `split` alone, and test on its `test`."""
 
 
 def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
@@ -68,6 +73,8 @@ def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
         UserError: no such fold or group, a split that is no split, or too few units to do as asked.
     """
     rng = np.random.default_rng(settings.seed)
+    if settings.protocol == "segments":
+        return table.with_column("split", _by_segment(table, settings, rng))
     if "split" in table.frame:
         splits = _given(table, settings)
     else:
@@ -79,6 +86,30 @@ def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
         others = table.take(rest) if not asked else without_folds(table.take(rest))
         splits[rest[_held_out(others, settings.valid_fraction, rng, sides=("train", "valid"))]] = "valid"
     return table.with_column("split", splits)
+
+
+def learnt_from(table: ClipTable, settings: SplitSettings) -> ClipTable:
+    """The clips that `learn_from` leaves: those of that split, now to be divided, and those of `test`.
+
+    Raises:
+        UserError: the table has no column `split`, or no clip of that split.
+    """
+    if settings.learn_from is None:
+        return table
+    if "split" not in table.frame:
+        raise UserError(
+            "split.learn_from",
+            f"found {settings.learn_from!r}, but the table has no column 'split'",
+            "Leave it out.",
+        )
+    given = _given(table, settings)
+    if settings.learn_from not in given or settings.learn_from == "test":
+        raise UserError(
+            "split.learn_from", f"found {settings.learn_from!r}, wanted train or valid, as the table has it"
+        )
+    kept = given != "test"
+    kept &= given != settings.learn_from
+    return table.with_column("split", np.where(given == "test", "test", "train")).take(~kept)
 
 
 def without_folds(table: ClipTable) -> ClipTable:
@@ -118,22 +149,38 @@ def units(table: ClipTable, fold: bool = True) -> NDArray[np.object_]:
     return names[which]
 
 
-def audit(table: ClipTable, contents: Sequence[str | None] | None = None) -> None:
+def audit(table: ClipTable, contents: Sequence[str | None] | None = None, given: bool = False) -> list[str]:
     """Prove that nothing is on two sides.
 
     Args:
         table: clips with their `split`.
         contents: a hash of each clip's sound, `[n]`; None or empty where it is not known.
+        given: whether the corpus itself says what is valid and test; something in both is then a warning, since
+            published corpora have it and training still knows nothing of the test.
+
+    Returns:
+        Warnings.
 
     Raises:
         UserError: a recording, group, artist or sound is in two splits; it is named, with a file from each.
     """
-    for name in _TOGETHER:
-        if name in table.frame:
-            _audit_one(table, table.frame[name].to_numpy(), _WORDS[name] + " {!r}")
+    cells = {
+        _WORDS[name] + " {!r}": table.frame[name].to_numpy() for name in _TOGETHER if name in table.frame
+    }
     if contents is not None:
-        sounds = np.array([sound or "" for sound in contents], dtype=object)
-        _audit_one(table, sounds, "the same sound")
+        cells["the same sound"] = np.array([sound or "" for sound in contents], dtype=object)
+    split, warnings = table.frame["split"].to_numpy(), []
+    for words, of_clips in cells.items():
+        if not given:
+            _audit_one(table, of_clips, words)
+            continue
+        for other in ("valid", "test"):
+            _audit_one(table.take(split != other), of_clips[split != other], words)
+        try:
+            _audit_one(table.take(split != "train"), of_clips[split != "train"], words)
+        except UserError as error:
+            warnings.append(f"{error.where}: {error.problem}; the table's own split has it so")
+    return warnings
 
 
 def check_classes(table: ClipTable) -> list[str]:
@@ -187,6 +234,23 @@ def crosstab(table: ClipTable) -> pd.DataFrame:
     return pd.DataFrame(
         counts, index=pd.Index(table.classes, dtype=object, name="class"), columns=list(SPLITS)
     )
+
+
+def _by_segment(table: ClipTable, settings: SplitSettings, rng: np.random.Generator) -> NDArray[np.object_]:
+    """A split of clips at random, whatever they belong to; a given `test` stays."""
+    given = _given(table, settings) if "split" in table.frame else None
+    if given is None:
+        order = rng.permutation(len(table))
+        tested = np.isin(np.arange(len(table)), order[: round(settings.test_fraction * len(table))])
+    else:
+        tested = given == "test"
+    rest = rng.permutation(np.flatnonzero(~tested))
+    splits = np.where(tested, "test", "train").astype(object)
+    if given is None or "valid" not in given:
+        splits[rest[: max(1, round(settings.valid_fraction * len(rest)))]] = "valid"
+    else:
+        splits[given == "valid"] = "valid"
+    return splits
 
 
 # -- what is asked for --------------------------------------------------------------------------------------

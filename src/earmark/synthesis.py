@@ -26,7 +26,7 @@ Waveform = NDArray[np.float32]
 Rng = np.random.Generator
 
 
-def make_corpus(folder: Path | str, seed: int = 0, players: int = 12, pitches: int = 7) -> None:
+def make_corpus(folder: Path | str, seed: int = 0, players: int = 8, pitches: int = 10) -> None:
     """Write a practice corpus: `metadata.csv` and a folder of notes for each kind of instrument.
 
     Every player is a group and plays `pitches` different notes of 1.5 to 2.5 s, as WAV (players 0, 2, ...) or

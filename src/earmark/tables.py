@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -166,3 +166,30 @@ def did_you_mean(name: str, choices: Sequence[str]) -> str:
     folded = {choice.casefold().strip(): choice for choice in choices}
     near = difflib.get_close_matches(name.casefold().strip(), folded, n=1)
     return f"Did you mean {folded[near[0]]!r}? " if near else ""
+
+
+class RowWriter:
+    """Writes rows of CSV, each in quotes where it has a lone carriage return, which readers take for a row's end.
+
+    Args:
+        file: a text file opened with newline="".
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._plain = csv.writer(file, lineterminator="\n")
+        self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def writerow(self, row: Sequence[object]) -> None:
+        """Write one row."""
+        odd = any(isinstance(cell, str) and "\r" in cell for cell in row)
+        (self._quoted if odd else self._plain).writerow(row)
+
+    def writerows(self, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows."""
+        for row in rows:
+            self.writerow(row)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things: `1 file`, `2 files`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,20 +20,23 @@ from torch import nn
 
 from earmark import metrics, splits
 from earmark.audio import REASONS
-from earmark.augment import augment_features, augment_waveforms, spec_augment
+from earmark.augment import Augment, augment_features, augment_waveforms, spec_augment
 from earmark.cache import ClipFeatures, FeatureStore
-from earmark.checkpoints import Epoch, State, begin, load_checkpoint, restore, save_checkpoint, save_state
+from earmark.checkpoints import Epoch, State, load_checkpoint, record, restore
 from earmark.clips import ClipTable, require_classes, write_clips
 from earmark.dataset import TrainingBatches
 from earmark.devices import choose_device, using_threads
 from earmark.errors import UserError
 from earmark.features import Features, Waveform
-from earmark.losses import Criterion
-from earmark.models import Classifier
-from earmark.plan import Plan, make_plan
+from earmark.losses import Criterion, choose_loss, loss_of_scores
+from earmark.models import Classifier, Task
+from earmark.optimisation import Descent, initialise
+from earmark.plan import Plan, make_plan, settled
 from earmark.prediction import score_clips
+from earmark.probing import knows_sound
 from earmark.recipe import Recipe, Training
 from earmark.run import Run, RunFacts, check_new, create_run, open_run, save_model
+from earmark.tables import counted
 
 Say = Callable[[str], None]
 """Takes a line for the person who waits."""
@@ -73,18 +78,19 @@ def train(
     """
     options = options or Options()
     check_new(out)
+    device = choose_device(options.device)
     require_classes(table)
     plan = make_plan(table, recipe, options.progress)
     say(describe_plan(plan))
-    device = choose_device(options.device)
     threads, step_seconds = _choose_threads(plan, recipe, options, device)
     facts = RunFacts(
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=options.command,
         device=device,
         threads=threads,
-        protocol="given" if table.column("split") is not None else "grouped",
+        protocol=_protocol(table, recipe),
         sounds=plan.sounds,
+        knows_sound=knows_sound(plan.table),
         warnings=plan.warnings,
     )
     say(describe_work(plan, recipe.training, step_seconds, facts))
@@ -92,7 +98,8 @@ def train(
     run.write(facts, recipe, plan.table)
     if len(plan.unusable):
         write_clips(plan.unusable, run.unusable_path)
-    fit(run, plan, options, say)
+    with run.in_use():
+        fit(run, plan, options, say)
     return run
 
 
@@ -108,14 +115,15 @@ def resume(path: Path, options: Options | None = None, say: Say = print) -> Run:
         raise UserError(
             run.path, "its training has come to its end already", "Train again under another name."
         )
-    plan = make_plan(run.clips(), run.recipe, options.progress)
+    plan = make_plan(run.clips(), settled(run.recipe), options.progress)
     if plan.sounds != run.facts.sounds:
         raise UserError(
             run.path,
             "the recordings are not those that the training was begun with",
             "Put them back, or train anew.",
         )
-    fit(run, plan, options, say)
+    with run.in_use():
+        fit(run, plan, options, say)
     return run
 
 
@@ -138,6 +146,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
         # The model, its normalisation fitted on the training clips only, and what moves its weights.
         torch.manual_seed(recipe.seed)
         model = Classifier(plan.spec)
+        initialise(model, recipe.initialisation)
         fit_normalisation(model, plan.features.take(train))
         clips, source = sources(plan, model, run.recipe.augment.on_waveforms)
         batches = TrainingBatches(
@@ -145,33 +154,30 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
         )
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         n_epochs = count_epochs(recipe, batches.n_batches)
-        state = begin(model, recipe, n_epochs * batches.n_batches, (generator, draws))
+        descent = Descent(model, recipe, n_epochs, batches.n_batches)
+        monitor = recipe.monitor if len(valid) else None
+        state = State(model, copy.deepcopy(model), descent, (generator, draws), monitor)
         restore(run, state)
         criterion = Criterion(
-            plan.spec.task, targets[train], recipe.class_balance, recipe.label_smoothing
+            plan.spec.task, targets[train], recipe.class_balance, recipe.label_smoothing, recipe.loss
         ).to(device)
 
         with _reporter(run, state, n_epochs * batches.n_batches, options) as report:
             for epoch in range(len(state.history), n_epochs):
+                if recipe.patience and epoch - state.best_epoch >= recipe.patience:
+                    say(f"stopped early: no better {recipe.monitor} for {recipe.patience} epochs")
+                    break
                 started = time.perf_counter()
                 losses = []
                 model.train()
-                for features, target in batches:
-                    # One step: augment, forward, backward, and the average follows.
-                    x, y = features.to(device), target.to(device)
-                    if source is not model.features:
-                        x = model.features(augment_waveforms(x[:, 0], run.recipe.augment, draws))
-                    x, y = augment_features(x, y, run.recipe.augment, model.features, draws)
+                for x, y in augmented(batches, source, model.features, run.recipe.augment, draws):
+                    # One step: forward, down the slope, and the average follows.
                     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                         x = spec_augment(model.normalisation(x), run.recipe.augment, model.features, draws)
                         logits = model.head(model.pool(model.backbone(x)))
                     loss = criterion(logits.float(), y)
-                    state.optimizer.zero_grad(set_to_none=True)
-                    loss.backward()
-                    nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm or float("inf"))
-                    state.optimizer.step()
-                    state.scheduler.step()
-                    follow(state.average, model, recipe.average, state.scheduler.last_epoch)
+                    descent.step(loss)
+                    follow(state.average, model, recipe.average, descent.n_steps)
                     losses.append(loss.detach())
                     report.step()
 
@@ -182,24 +188,17 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                 scores = score_clips(state.average, plan.features.take(valid))
                 row = Epoch(
                     epoch + 1,
-                    state.scheduler.last_epoch,
+                    descent.n_steps,
                     time.perf_counter() - started,
-                    state.optimizer.param_groups[0]["lr"],
+                    descent.rate,
                     mean_loss,
-                    *judge(scores, targets[valid], plan.spec.task == "multi-label"),
+                    *judge(scores, targets[valid], plan.spec.task, recipe.loss),
                 )
 
                 # Keep the best, and all that is needed to go on.
-                state.history.append(row)
-                merit = _merit(row, recipe.monitor)
-                if merit >= state.best or len(valid) == 0:
-                    state.best, state.best_epoch = merit, row.epoch
-                    save_checkpoint(run, "best.pt", {"average": state.average.state_dict()})
-                save_state(run, state)
+                descent.end_epoch(row.valid_loss)
+                record(run, state, row)
                 report.epoch(row)
-                if recipe.patience and row.epoch - state.best_epoch >= recipe.patience:
-                    say(f"stopped early: no better {recipe.monitor} for {recipe.patience} epochs")
-                    break
 
     # The model of the best epoch is the run's.
     best = Classifier(plan.spec)
@@ -225,9 +224,15 @@ def describe_work(plan: Plan, recipe: Training, step_seconds: float, facts: RunF
     n_train = len(plan.rows("train"))
     n_batches = max(1, round(n_train / recipe.batch_size))
     n_epochs = count_epochs(recipe, n_batches)
-    where = f"{facts.threads} threads" if facts.device == "cpu" else facts.device
+    where = counted(facts.threads, "thread") if facts.device == "cpu" else facts.device
     about = f", about {_duration(1.3 * step_seconds * n_epochs * n_batches)}" if step_seconds else ""
-    return f"training: {n_epochs} epochs of {n_batches} steps on {where}{about}"
+    return f"training: {counted(n_epochs, 'epoch')} of {counted(n_batches, 'step')} on {where}{about}"
+
+
+def _protocol(table: ClipTable, recipe: Recipe) -> Literal["grouped", "given", "segments"]:
+    if recipe.split.protocol == "segments":
+        return "segments"
+    return "grouped" if table.column("split") is None else "given"
 
 
 def _choose_threads(plan: Plan, recipe: Recipe, options: Options, device: str) -> tuple[int, float]:
@@ -298,6 +303,29 @@ def _timed_step(model: Classifier, x: torch.Tensor) -> float:
 # -- in the loop --------------------------------------------------------------------------------------------
 
 
+def augmented(
+    batches: TrainingBatches,
+    source: Features,
+    features: Features,
+    augment: Augment,
+    draws: torch.Generator,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches of one epoch, augmented, on the device of `draws`: unnormalised features and their targets.
+
+    Args:
+        batches: crops of what `source` gives.
+        source: the model's features, or waveforms where those are augmented.
+        features: the model's.
+        augment: what is done to them.
+        draws: every draw comes from it.
+    """
+    for crops, targets in batches:
+        x, y = crops.to(draws.device), targets.to(draws.device)
+        if source is not features:
+            x = features(augment_waveforms(x[:, 0], augment, draws))
+        yield augment_features(x, y, augment, features, draws)
+
+
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
     """Move the average of the weights toward the model's; the decay warms up so that the start is forgotten."""
@@ -310,36 +338,29 @@ def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> Non
 
 
 def judge(
-    scores: NDArray[np.float32], targets: NDArray[np.float32], multi: bool
+    scores: NDArray[np.float32], targets: NDArray[np.float32], task: Task, loss: str = "auto"
 ) -> tuple[float, float, float]:
     """Loss, accuracy and macro-F1 of the validation clips; NaN where there are none."""
     if not len(scores):
         return (float("nan"),) * 3
+    multi = task == "multi-label"
     if multi:
         found = ((scores >= 0.5) == (targets > 0.5))[~np.isnan(targets)]
     else:
         found = scores.argmax(axis=1) == targets.argmax(axis=1)
     counts = metrics.count(targets if multi else targets.argmax(axis=1), scores).map(lambda x: x.sum(axis=0))
-    return _log_loss(scores, targets, multi), float(found.mean()), float(metrics.macro_f1(counts))
-
-
-def _log_loss(scores: NDArray[np.float32], targets: NDArray[np.float32], multi: bool) -> float:
-    p = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-    each = -(targets * np.log(p) + ((1 - targets) * np.log(1 - p) if multi else 0))
-    return float(np.nanmean(each) if multi else each.sum(axis=1).mean())
-
-
-def _merit(row: Epoch, monitor: str) -> tuple[float, float]:
-    """What makes an epoch better: the monitored figure; the loss decides between equals."""
-    return (row.valid_macro_f1, -row.valid_loss) if monitor == "macro_f1" else (-row.valid_loss, 0.0)
+    mean_loss = loss_of_scores(scores, targets, choose_loss(loss, task))
+    return mean_loss, float(found.mean()), float(metrics.macro_f1(counts))
 
 
 def diverged(run: Run, epoch: int, loss: float) -> UserError:
-    """The error of a training whose loss is no number any more."""
+    """The error of a training whose loss is no number any more; a run without a checkpoint makes room again."""
+    if not run.checkpoints_path.exists():
+        shutil.rmtree(run.path, ignore_errors=True)
     return UserError(
         run.path,
         f"the loss of epoch {epoch} is {loss}, wanted a finite number",
-        "Lower the rate, for example --set training.learning_rate=1e-3.",
+        "Train anew with a lower rate, for example --set training.learning_rate=1e-3, under another -o.",
     )
 
 
@@ -369,7 +390,7 @@ class Reporter:
 def _reporter(run: Run, state: State, n_steps: int, options: Options) -> Iterator[Reporter]:
     from tqdm import tqdm
 
-    done = state.scheduler.last_epoch
+    done = state.descent.n_steps
     writer = _tensorboard(run) if options.tensorboard else None
     with tqdm(
         total=n_steps, initial=done, desc="training", unit="step", disable=not options.progress, leave=False
