@@ -104,7 +104,11 @@ def evaluated(table: ClipTable, name: str, path: Path, changes: list[str]) -> Ev
     """The evaluation of a run, trained first where it is not there."""
     if not Run(path).is_trained:
         protocols.train(
-            table, read_recipe(name, changes), path, Options(command="benchmarks/reference.py"), print
+            table,
+            read_recipe(name, changes),
+            path,
+            Options(threads=1, command="benchmarks/reference.py"),
+            print,
         )
     return evaluate(path)
 

@@ -169,7 +169,7 @@ def test_every_key_and_column_that_is_written_is_described() -> None:
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
-    from earmark import cli
+    from earmark.cli import arguments as cli
 
     codes = [cli.DONE, cli.ERROR, cli.USAGE, cli.SOME_UNUSABLE, cli.INTERRUPTED]
     for name in ("README.md", "docs/formats.md"):
