@@ -128,7 +128,7 @@ def said(interval: Interval | None) -> str:
 def table_of(name: str, data: Path, runs: Path) -> ClipTable:
     """The clip table of a task."""
     if name == "npz":
-        how = How(classes=("helicopter", "sea_waves"))
+        how = How(classes=("helicopter", "sea_waves"), force=True)
         return layouts.import_folder(npz(data / "esc10", runs / "npz-data"), layout="npz", how=how).table
     if name in ("instruments", "sax"):
         table = regrouped(layouts.import_folder(data / "instruments_cc0", layout="metadata").table, "pitch")
