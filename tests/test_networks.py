@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from earmark.devices import using_threads
 from earmark.errors import UserError
 from earmark.losses import Criterion
 from earmark.models import Classifier
@@ -26,13 +27,13 @@ from earmark.models.conv1d import Conv1d
 from earmark.models.conv2d import Conv2d
 from earmark.models.crnn import CRNN
 from earmark.models.dense import Dense
-from earmark.models.layers import Convolution, MaxPool
+from earmark.models.layers import Convolution, MaxPool, Sides, SteppedConv2d
 from earmark.models.pooling import Attention, LastState, Mean
 from earmark.models.recurrent import Recurrent, States
 from earmark.models.stages import Shape
 from earmark.optimisation import Descent
 from earmark.plan import sketch_spec
-from earmark.recipe import Recipe, read_recipe
+from earmark.recipe import Recipe, read_recipe, recipe_names
 
 KERAS = Path(__file__).parent / "keras"
 
@@ -296,6 +297,34 @@ def test_a_convolution_of_waveforms_is_torchs() -> None:
     torch.testing.assert_close(layer(x), wanted)
     layer = layer.to(memory_format=torch.channels_last)
     torch.testing.assert_close(layer(x), wanted)
+
+
+@pytest.mark.parametrize(("channels", "kernel", "stride"), [(4, 1, 2), (3, 1, (1, 3)), (4, 3, 2), (4, 1, 1)])
+def test_a_stepped_convolution_is_torchs_in_double_precision(
+    channels: int, kernel: int, stride: int | Sides
+) -> None:
+    """Few channels, channels_last, several threads: there oneDNN's own strided 1 x 1 kernel loses its way."""
+    layer = SteppedConv2d(channels, 8, kernel, stride, padding=kernel // 2)
+    reference = nn.Conv2d(channels, 8, kernel, stride, padding=kernel // 2).double()
+    reference.load_state_dict(layer.state_dict())
+    layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.randn(8, channels, 32, 41, generator=torch.Generator().manual_seed(0))
+    with using_threads(2):
+        maps = layer(x.to(memory_format=torch.channels_last))
+        maps.square().sum().backward()
+    expected = reference(x.double())
+    expected.square().sum().backward()
+    torch.testing.assert_close(maps.double(), expected, rtol=1e-4, atol=1e-5)
+    for one, other in zip(layer.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(one.grad.double(), other.grad, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_no_recipe_leaves_a_strided_point_convolution_to_onednn(name: str) -> None:
+    model = Classifier(sketch_spec(read_recipe(name)))
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d) and set(layer.kernel_size) == {1} and set(layer.stride) != {1}:
+            assert isinstance(layer, SteppedConv2d)
 
 
 def test_pooling_before_the_activation_changes_nothing() -> None:

@@ -31,7 +31,23 @@ NORM_MOMENTUM, NORM_EPS = 0.01, 1e-3
 """Of batch norms, as Keras has them: running statistics move by 1 % a step."""
 
 
-class Convolution(nn.Conv2d):
+class SteppedConv2d(nn.Conv2d):
+    """Like torch's, but a strided 1 x 1 kernel steps over the maps first and is then computed without a stride.
+
+    The result is the same. With a stride, oneDNN writes past its memory in the backward pass of channels_last
+    maps of few channels, on several threads: wrong weights or a crash (uxlfoundation/oneDNN#6035).
+
+    Shape: `[B, C, F, N]` -> `[B, out_channels, F', N']`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The maps."""
+        if self.kernel_size == (1, 1) and self.stride != (1, 1):
+            return F.conv2d(x[:, :, :: self.stride[0], :: self.stride[1]], self.weight, self.bias)
+        return super().forward(x)
+
+
+class Convolution(SteppedConv2d):
     """A convolution over bands and frames, or over samples: 1-D is computed as (1, k), quicker in channels_last.
 
     Shape: `[B, C, F, N]` -> `[B, filters, F', N']`, or `[B, C, T]` -> `[B, filters, T']`.
@@ -48,6 +64,8 @@ class Convolution(nn.Conv2d):
         if not self.same:
             return super().forward(x)
         (top, bottom), (left, right) = _same_padding(x, self.kernel_size, self.stride)
+        if not (bottom or right):
+            return super().forward(x)
         if (top, left) != (bottom, right):
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
         return F.conv2d(x, self.weight, self.bias, self.stride, (top, left))

@@ -9,6 +9,7 @@ import torch
 from msgspec import Meta
 from torch import nn
 
+from earmark.models.layers import SteppedConv2d
 from earmark.models.stages import Shape, Stages, spectrogram_shape
 
 
@@ -102,4 +103,4 @@ class MeanMaxPool(nn.Module):
 
 
 def _convolution(channels: int, width: int, kernel: int, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
+    return SteppedConv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
