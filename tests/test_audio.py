@@ -785,6 +785,7 @@ def pressing_ctrl_c(body: str, *arguments: object) -> subprocess.CompletedProces
 import os, signal, sys, threading
 import numpy as np
 from earmark import audio, decoding
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 caught = 0
 def work():
     {body}
