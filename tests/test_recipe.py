@@ -53,3 +53,8 @@ def test_an_unknown_recipe_names_the_near_one() -> None:
 def test_the_default_network_is_as_small_as_it_says(specs: dict[str, object]) -> None:
     model = Classifier(specs["residual"])  # type: ignore[arg-type]
     assert 300_000 < sum(p.numel() for p in model.parameters()) < 320_000
+
+
+def test_a_fold_or_a_group_may_be_called_by_a_number() -> None:
+    split = read_recipe("default", ["split.test_fold=3", "split.test_group=07"]).split
+    assert (split.test_fold, split.test_group) == ("3", "07")

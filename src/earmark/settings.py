@@ -120,6 +120,8 @@ def _field(name: str, hint: Any, value: object, where: str, kinds: Kinds) -> Any
         return _choose(kinds[name], value, inside)
     if dataclasses.is_dataclass(hint):
         return convert(hint, value, inside, kinds)  # type: ignore[arg-type]
+    if type(value) is int and hint in (str, str | None):  # a fold or a group that is called 1
+        value = str(value)
     try:
         return msgspec.convert(value, hint, strict=True)
     except msgspec.ValidationError as error:
