@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from earmark import audio, cli, layouts
+from earmark.cli.arguments import DONE, ERROR, SOME_UNUSABLE
 from earmark.clips import ClipTable, read_clips, write_clips
 from earmark.errors import UserError
 from earmark.layouts import LAYOUTS, How, describe, import_folder
@@ -446,7 +447,7 @@ def test_the_command_line_imports_a_corpus(tmp_path: Path, capsys: pytest.Captur
     corpus = make_nsynth(tmp_path / "in")
     out = tmp_path / "clips.csv"
     arguments = ["import", str(corpus.path), "-o", str(out), "--layout", "nsynth", "--without", "synth_lead"]
-    assert cli.main(arguments) == cli.SOME_UNUSABLE
+    assert cli.main(arguments) == SOME_UNUSABLE
     assert "1 of class 'synth_lead'" in capsys.readouterr().out
     assert read_clips(out).classes == ("bass",)
 
@@ -968,14 +969,14 @@ def test_the_command_line_imports_an_npz_beside_its_table(tmp_path: Path) -> Non
     corpus = make_npz(tmp_path / "in")
     out = tmp_path / "out" / "genres.csv"
     arguments = ["import", str(corpus.path), "-o", str(out), "--classes", "classical,rock"]
-    assert cli.main(arguments) == cli.DONE
+    assert cli.main(arguments) == DONE
     assert len(list((out.parent / "genres-sounds").glob("*.wav"))) == 4
     assert (out.parent / "genres.csv.root").read_text() == "genres-sounds\n"
     assert len(read_clips(out)) == 6
     out.unlink()
-    assert cli.main(arguments) == cli.ERROR  # the sounds are there already
+    assert cli.main(arguments) == ERROR  # the sounds are there already
     assert not out.exists()
-    assert cli.main([*arguments, "--force"]) == cli.DONE
+    assert cli.main([*arguments, "--force"]) == DONE
 
 
 def cut_short(path: Path) -> None:

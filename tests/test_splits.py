@@ -484,3 +484,10 @@ def test_groups_that_were_set_aside_are_not_forgotten() -> None:
     (warning,) = check_grouping(after)
     assert "'p1', 'p2'" in warning and "not new ones" in warning
     assert check_grouping(assign(before.with_column("group", [str(i) for i in range(24)]), SETTINGS)) == []
+
+
+def test_without_a_share_for_validation_all_other_clips_train() -> None:
+    table = clips(["a", "b"] * 10)
+    for protocol in ("grouped", "segments"):
+        split = assign(table, SplitSettings(valid_fraction=0, protocol=protocol)).frame["split"]
+        assert set(split) == {"train", "test"}

@@ -91,7 +91,8 @@ def make_plan(table: ClipTable, recipe: Recipe, progress: bool = False) -> Plan:
 
 def settled(recipe: Recipe) -> Recipe:
     """The recipe of a run whose clips are cut and divided already, for going on with them as they are."""
-    split = SplitSettings(protocol=recipe.split.protocol, seed=recipe.split.seed)
+    keep = recipe.split
+    split = SplitSettings(valid_fraction=keep.valid_fraction, protocol=keep.protocol, seed=keep.seed)
     return dataclasses.replace(recipe, clips=Cutting(), split=split)
 
 

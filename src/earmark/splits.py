@@ -44,8 +44,8 @@ class SplitSettings:
 
     test_fraction: _Fraction = 0.2
     """Share of all clips that is tested on."""
-    valid_fraction: _Fraction = 0.2
-    """Share of the other clips that chooses the checkpoint."""
+    valid_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.2
+    """Share of the other clips that chooses the checkpoint; 0: none, all train, and the last checkpoint is kept."""
     seed: int = 0
     """Another seed gives another split."""
     test_fold: str | None = None
@@ -80,7 +80,7 @@ def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
     else:
         splits = np.full(len(table), "train", dtype=object)
         splits[_tested(table, settings, rng)] = "test"
-    if "valid" not in splits:
+    if "valid" not in splits and settings.valid_fraction:
         rest = np.flatnonzero(splits == "train")
         asked = settings.test_fold is not None or settings.test_group is not None
         others = table.take(rest) if not asked else without_folds(table.take(rest))
@@ -247,7 +247,8 @@ def _by_segment(table: ClipTable, settings: SplitSettings, rng: np.random.Genera
     rest = rng.permutation(np.flatnonzero(~tested))
     splits = np.where(tested, "test", "train").astype(object)
     if given is None or "valid" not in given:
-        splits[rest[: max(1, round(settings.valid_fraction * len(rest)))]] = "valid"
+        n_valid = round(settings.valid_fraction * len(rest)) or int(settings.valid_fraction > 0)
+        splits[rest[:n_valid]] = "valid"
     else:
         splits[given == "valid"] = "valid"
     return splits
