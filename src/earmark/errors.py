@@ -22,6 +22,10 @@ class UserError(Exception):
             f"{self.where}: {problem}. {remedy}".rstrip() if remedy else f"{self.where}: {problem}"
         )
 
+    def __reduce__(self) -> tuple[type[UserError], tuple[object, ...]]:
+        """Travel between processes as what it was made of."""
+        return type(self), (self.where, self.problem, self.remedy)
+
 
 class UsageError(UserError):
     """A command line that cannot be meant: exit code 2, as for an unknown option."""

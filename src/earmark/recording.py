@@ -74,7 +74,7 @@ class AudioError(UserError):
         problem = f"{REASONS[reason]} ({detail})" if detail else REASONS[reason]
         super().__init__(printable(path), problem, _REMEDIES[reason])
 
-    def __reduce__(self) -> tuple[type[AudioError], tuple[Path, str, str]]:
+    def __reduce__(self) -> tuple[type[AudioError], tuple[object, ...]]:
         """Travel between processes as what it was made of."""
         return type(self), (self.path, self.reason, self.detail)
 
