@@ -293,6 +293,7 @@ def test_a_descent_goes_on_from_its_state_as_if_unbroken(model: Classifier, name
             {"momentum": 0.9},
             r"training\.momentum: found 0\.9, but the optimizer 'adamw' keeps.*take sgd or rmsprop",
         ),
+        ({"patience": 5, "monitor": "none"}, r"training\.patience: found 5, but monitor = 'none'"),
         ({"momentum": 1.0, "optimizer": "sgd"}, r"training\.momentum: found 1\.0"),
         ({"learning_rate": -1.0}, r"training\.learning_rate: found -1\.0"),
         ({"learning_rate": math.inf}, r"training\.learning_rate: found inf, wanted a finite number"),

@@ -248,6 +248,14 @@ def test_bfloat16_trains_too(table: ClipTable, tiny: Recipe, tmp_path: Path) -> 
     assert np.isfinite(run.history()["loss"]).all()
 
 
+def test_without_a_monitor_the_last_epoch_is_kept(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
+    run = train(table, with_training(tiny, monitor="none"), tmp_path / "run", ONE, QUIET)
+    last = checkpoints.load_checkpoint(run, "last.pt")["average"]
+    assert run.history()["valid_loss"].notna().all()
+    assert run.best_epoch == len(run.history())
+    assert same(weights(run), last)
+
+
 @pytest.mark.parametrize(
     ("n_batches", "epochs"), [(5, 160), (1, 600), (2, 300), (94, 48), (10_000, 1), (28, 160)]
 )

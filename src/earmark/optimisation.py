@@ -84,7 +84,8 @@ def check_training(recipe: Training) -> None:
     """Refuse settings that cannot be.
 
     Raises:
-        UserError: a value outside its range; rates that do not match their epochs; a momentum that is not used.
+        UserError: a value outside its range; rates that do not match their epochs; a momentum or patience that is not
+            used.
     """
     check_settings(recipe, "training")
     if math.isinf(recipe.learning_rate):
@@ -107,6 +108,9 @@ def check_training(recipe: Training) -> None:
             f"found {recipe.momentum:g}, but the optimizer {recipe.optimizer!r} keeps averages of its own",
             "Set momentum = 0, or take sgd or rmsprop.",
         )
+    if recipe.patience and recipe.monitor == "none":
+        problem = f"found {recipe.patience}, but monitor = 'none' says that nothing is waited for"
+        raise UserError("training.patience", problem, "Remove it, or let monitor be macro_f1 or loss.")
 
 
 # -- the first weights --------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         own_test: whether the run's own test split was scored.
     """
     history = run.history()
-    best, monitor = run.best_epoch, run.recipe.training.monitor.replace("_f1", " F1")
+    best = run.best_epoch
     single = isinstance(found.clips, SingleLabelMetrics)
     matrix = found.clips.confusion if isinstance(found.clips, SingleLabelMetrics) else ()
     classes = found.scored.spec.classes
@@ -42,7 +42,7 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         measures=found.measures,
         leak=found.leak,
         grouped_by=grouped_by(own),
-        chosen_by=f"best validation {monitor}: epoch {best} of {len(history)}",
+        chosen_by=_chosen_by(run, len(history)),
         splits=_split_counts(own) if own_test else (_split_count("these clips", found.scored.table),),
         baselines=found.baselines,
         per_class=found.clips.per_class,
@@ -64,6 +64,14 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
             ("python", platform.python_version()),
         ),
     )
+
+
+def _chosen_by(run: Run, n_epochs: int) -> str:
+    """What chose the epoch, in words."""
+    monitor, best = run.recipe.training.monitor, run.best_epoch
+    if monitor == "none" or run.history()["valid_loss"].isna().all():
+        return f"nothing, the last epoch is kept: {best} of {n_epochs}"
+    return f"best validation {monitor.replace('_f1', ' F1')}: epoch {best} of {n_epochs}"
 
 
 def grouped_by(table: ClipTable) -> str:

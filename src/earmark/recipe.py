@@ -107,8 +107,8 @@ class Training:
     """Share of each target spread evenly over all classes (multi-label: over yes and no)."""
     patience: Annotated[int, Meta(ge=1)] | None = None
     """Stop after so many epochs without a better `monitor`; none: run to the end."""
-    monitor: Literal["macro_f1", "loss"] = "macro_f1"
-    """What of the validation clips chooses the checkpoint that is kept."""
+    monitor: Literal["macro_f1", "loss", "none"] = "macro_f1"
+    """What of the validation clips chooses the checkpoint that is kept; `none`, or no such clips: the last one is."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Arithmetic of the network; bfloat16 is quick on processors with AMX and on GPUs, float16 on GPUs."""
     seed: Annotated[int, Meta(ge=0)] = 0

@@ -158,13 +158,13 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights are the model's; 0 where there is no history."""
-        rows = self.history()
-        if self.recipe.training.monitor == "loss":
+        rows, monitor = self.history(), self.recipe.training.monitor
+        if monitor == "none" or rows["valid_loss"].isna().all():
+            order = rows.iloc[::-1]
+        elif monitor == "loss":
             order = rows.sort_values("valid_loss", kind="stable")
         else:
             order = rows.sort_values(["valid_macro_f1", "valid_loss"], ascending=[False, True], kind="stable")
-        if rows["valid_loss"].isna().all():
-            order = rows.iloc[::-1]
         return int(order["epoch"].iloc[0]) if len(order) else 0
 
     def model(self, device: str = "cpu") -> Classifier:

@@ -155,7 +155,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         n_epochs = count_epochs(recipe, batches.n_batches)
         descent = Descent(model, recipe, n_epochs, batches.n_batches)
-        monitor = recipe.monitor if len(valid) else None
+        monitor = recipe.monitor if len(valid) and recipe.monitor != "none" else None
         state = State(model, copy.deepcopy(model), descent, (generator, draws), monitor)
         restore(run, state)
         criterion = Criterion(
