@@ -243,9 +243,23 @@ def test_a_device_that_is_not_there_is_refused_in_words(
     assert not (tmp_path / "run").exists()
 
 
-def test_bfloat16_trains_too(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
-    run = train(table, with_training(tiny, precision="bfloat16"), tmp_path / "run", ONE, QUIET)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_too(
+    table: ClipTable, tiny: Recipe, tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    convolve = torch.nn.functional.conv2d
+
+    def conv2d(x: torch.Tensor, *args: object, **settings: object) -> torch.Tensor:
+        out = convolve(x, *args, **settings)  # type: ignore[call-overload]
+        seen.add(out.dtype if torch.is_grad_enabled() else None)
+        return out  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
+    run = train(table, with_training(tiny, precision=precision), tmp_path / "run", ONE, QUIET)
     assert np.isfinite(run.history()["loss"]).all()
+    assert getattr(torch, precision) in seen
+    assert run.history()["loss"].iloc[-1] < run.history()["loss"].iloc[0]
 
 
 def test_without_a_monitor_the_last_epoch_is_kept(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class Descent:
         self.valid_losses: list[float] = []
         """Validation loss of each epoch that is done; NaN where there are no such clips."""
         self.optimizer = OPTIMIZERS[recipe.optimizer](_groups(model, recipe), recipe)
+        device = next(model.parameters()).device.type
+        self._scaler = torch.amp.GradScaler(device, enabled=recipe.precision == "float16")
         assert {id(weight) for weight, _ in model.l2} <= {id(weight) for weight in model.parameters()}
         self._set_rate()
 
@@ -45,11 +47,13 @@ class Descent:
     def step(self, loss: torch.Tensor) -> None:
         """Move the weights once: gradient, L2, clipping, optimiser; then the schedule."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self._scaler.scale(loss).backward()
+        self._scaler.unscale_(self.optimizer)
         add_l2(self.model.l2)
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-        self.optimizer.step()
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
         self.n_steps += 1
         self._set_rate()
 
@@ -64,6 +68,7 @@ class Descent:
             "optimizer": self.optimizer.state_dict(),
             "n_steps": self.n_steps,
             "valid_losses": list(self.valid_losses),
+            "scaler": self._scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -71,6 +76,7 @@ class Descent:
         self.optimizer.load_state_dict(state["optimizer"])
         self.n_steps = state["n_steps"]
         self.valid_losses = list(state["valid_losses"])
+        self._scaler.load_state_dict(state["scaler"])
         self._set_rate()
 
     def _set_rate(self) -> None:

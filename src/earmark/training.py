@@ -142,6 +142,8 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
     generator = torch.Generator().manual_seed(recipe.seed)
     draws = torch.Generator(device).manual_seed(recipe.seed + 1)
 
+    precision: torch.dtype = getattr(torch, recipe.precision)
+
     with using_threads(run.facts.threads):
         # The model, its normalisation fitted on the training clips only, and what moves its weights.
         torch.manual_seed(recipe.seed)
@@ -172,7 +174,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                 model.train()
                 for x, y in augmented(batches, source, model.features, run.recipe.augment, draws):
                     # One step: forward, down the slope, and the average follows.
-                    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                         x = spec_augment(model.normalisation(x), run.recipe.augment, model.features, draws)
                         logits = model.head(model.pool(model.backbone(x)))
                     loss = criterion(logits.float(), y)
