@@ -16,11 +16,11 @@ SOURCE = Path(earmark.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
-    {"features", "normalisation", "augment", "metrics", "drawing", "synthesis"},
+    {"features", "normalisation", "augment", "metrics", "drawing", "charts", "synthesis"},
     {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
     {"run", "layouts", "cache", "dataset", "probing"},
     {"prediction", "plan", "baselines", "report", "checkpoints", "timelines", "findings", "featurefile"},
-    {"training", "evaluation", "page"},
+    {"training", "evaluation", "page", "exploring"},
     {"demo", "protocols"},
     {"cli"},
 ]

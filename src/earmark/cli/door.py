@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from earmark import __version__
-from earmark.cli import corpus, learning, using
+from earmark.cli import corpus, exploring, learning, using
 from earmark.cli.arguments import DONE, ERROR, EXIT_CODES, INTERRUPTED, USAGE, say
 from earmark.errors import UsageError, UserError
 
@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         using.add_demo,
         corpus.add_import,
         corpus.add_features,
+        exploring.add_explore,
         learning.add_train,
         learning.add_evaluate,
         using.add_predict,

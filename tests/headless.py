@@ -1,0 +1,174 @@
+"""A headless Chromium to look at pages with: DevTools messages through a pipe, no package needed."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_chromium() -> str | None:
+    """The first Chromium on the path."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class Browser:
+    """One page in a browser of its own; use as a context.
+
+    Args:
+        page: the file to open.
+        profile: an empty folder for the browser.
+        width, height: of the window, in CSS pixels.
+        phone: whether it is touched and has a phone's viewport.
+    """
+
+    def __init__(
+        self, page: Path, profile: Path, width: int = 1280, height: int = 900, phone: bool = False
+    ) -> None:
+        self.problems: list[str] = []
+        self._numbers = itertools.count(1)
+        self._held = b""
+        self._session: str | None = None
+        self.requests: list[str] = []
+        self._start(profile)
+        try:
+            self._open(page, width, height, phone)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, profile: Path) -> None:
+        """The browser listens on descriptor 3 and answers on 4."""
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]
+        script = "import os, sys; [os.dup2(int(sys.argv[i]), i + 2) for i in (1, 2)]\n"
+        script += "os.execv(sys.argv[3], sys.argv[3:])"
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--remote-debugging-pipe"]
+        options += ["--autoplay-policy=user-gesture-required", f"--user-data-dir={profile}", "about:blank"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", script, *map(str, ends), find_chromium() or "", *options],
+            pass_fds=ends,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for end in (theirs_in, theirs_out, *ends):
+            os.close(end)
+
+    def _open(self, page: Path, width: int, height: int, phone: bool) -> None:
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
+        )
+        if phone:
+            self.send("Emulation.setTouchEmulationEnabled", enabled=True)
+        self.send("Page.navigate", url=page.resolve().as_uri())
+        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
+        self._session = None
+        with suppress(AssertionError, OSError):
+            self.send("Browser.close")
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._out)
+        os.close(self._in)
+
+    def send(self, method: str, **params: Any) -> dict[str, Any]:
+        """One command, and what it gives."""
+        number = next(self._numbers)
+        message: dict[str, Any] = {"id": number, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive()
+            self._note(answer)
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise AssertionError(f"{method}: {answer['error']}")
+                return answer["result"]
+
+    def ask(self, expression: str) -> Any:
+        """The value of an expression in the page."""
+        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait(self, expression: str, seconds: float = 30.0) -> None:
+        """Wait until an expression is true."""
+        until = time.monotonic() + seconds
+        while not self.ask(expression):
+            assert time.monotonic() < until, f"never true: {expression}"
+            time.sleep(0.05)
+
+    def press(self, key: str, code: str = "") -> None:
+        """Press and release a key."""
+        more = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+        if len(key) == 1:
+            more = {"text": key}
+        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, code=code or key, **more)
+        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, code=code or key)
+
+    def click(self, x: float, y: float) -> None:
+        """Click at a place of the window."""
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            button = "none" if kind == "mouseMoved" else "left"
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
+
+    def picture(self, path: Path, whole: bool = False) -> None:
+        """Write a screenshot."""
+        data = self.send("Page.captureScreenshot", captureBeyondViewport=whole, **self._clip(whole))["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def _clip(self, whole: bool) -> dict[str, Any]:
+        if not whole:
+            return {}
+        size = self.send("Page.getLayoutMetrics")["cssContentSize"]
+        return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
+
+    def _receive(self) -> dict[str, Any]:
+        while b"\0" not in self._held:
+            more = os.read(self._in, 1 << 20)
+            assert more, "the browser has ended"
+            self._held += more
+        one, self._held = self._held.split(b"\0", 1)
+        return json.loads(one)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Remember what the page complains of, and what it loads."""
+        method, params = message.get("method"), message.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.problems.append(str(params["exceptionDetails"]))
+        if method == "Log.entryAdded" and params["entry"]["level"] == "error":
+            self.problems.append(params["entry"]["text"])
+        if method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"][:100])
