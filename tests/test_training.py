@@ -39,7 +39,13 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_tones_are_learnt(table: ClipTable, tmp_path: Path) -> None:
     recipe = read_recipe(
         "default",
-        ["training.epochs=30", "training.min_steps=1", "training.batch_size=4", "network.widths=[8, 16]"],
+        [
+            "training.epochs=30",
+            "training.min_steps=1",
+            "training.batch_size=4",
+            "network.widths=[8, 16]",
+            "split.valid_fraction=0.2",
+        ],
     )
     run = train(table, recipe, tmp_path / "run", ONE, QUIET)
     history = run.history()
