@@ -272,6 +272,7 @@ def load_model(folder: Path, device: str = "cpu") -> Classifier:
     Raises:
         UserError: missing, damaged, foreign or of a newer version.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -293,7 +294,8 @@ def load_model(folder: Path, device: str = "cpu") -> Classifier:
             f"the weights do not belong to the network in model.toml: {_first_line(error)}",
             "Copy both again.",
         ) from error
-    return model.to(device).eval()
+    # As in training: convolutions are several times quicker with the channels last.
+    return model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def _read_spec(place: Path) -> ModelSpec:

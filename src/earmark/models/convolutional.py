@@ -68,11 +68,13 @@ def build_blocks(blocks: Sequence[Block], channels: int, norm: type[nn.Module]) 
         norm: `BatchNorm2d`, or `BatchNorm1d` for waveforms.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    # 1-D maps are views of (1, k) maps: to write into one costs the backward pass as much again.
+    inplace = norm is nn.BatchNorm2d
     for i, b in enumerate(blocks, start=1):
         layers[f"conv{i}"] = Convolution(channels, b.filters, b.kernel, b.stride, b.padding)
         if (b.pool, b.pool_stride) != ((1, 1), (1, 1)):
             layers[f"pool{i}"] = MaxPool(b.pool, b.pool_stride, b.pool_padding)
-        layers[f"relu{i}"] = activation_layer(b.activation)
+        layers[f"relu{i}"] = activation_layer(b.activation, inplace)
         if b.batch_norm:
             layers[f"norm{i}"] = norm(b.filters, NORM_EPS, NORM_MOMENTUM)
         if b.dropout:

@@ -123,9 +123,9 @@ def least_length(out: int, kernel: int, stride: int, padding: Padding) -> int:
     return (out - 1) * stride + (1 if padding == "same" else kernel)
 
 
-def activation_layer(name: Activation) -> nn.Module:
-    """The activation of this name."""
-    return nn.ReLU(inplace=True) if name == "relu" else nn.LeakyReLU(0.3, inplace=True)
+def activation_layer(name: Activation, inplace: bool = True) -> nn.Module:
+    """The activation of this name; in place it needs no memory of its own."""
+    return nn.ReLU(inplace) if name == "relu" else nn.LeakyReLU(0.3, inplace)
 
 
 def dense_layers(
