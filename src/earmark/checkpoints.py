@@ -36,6 +36,8 @@ class Epoch:
     """Share of validation clips whose top class is right (multi-label: of labels that are right)."""
     valid_macro_f1: float
     """Mean over the classes of F1 on the validation clips."""
+    accuracy: float = float("nan")
+    """Share of training clips that are right, as they are trained on: augmented, mixed clips by their larger part."""
 
     def merit(self, monitor: str | None) -> tuple[float, float]:
         """What makes an epoch better: the monitored figure, the loss between equals; without one, being later."""

@@ -183,17 +183,18 @@ def history(
     """Loss, validation figures and learning rate over the epochs.
 
     Args:
-        frame: columns `epoch`, `loss`, `valid_loss`, `learning_rate`; further `valid_...` columns are figures
-            in [0, 1], such as `valid_macro_f1`. What is missing is left out.
+        frame: columns `epoch`, `loss`, `valid_loss`, `learning_rate`; `accuracy` and further `valid_...` columns are
+            figures in [0, 1], such as `valid_macro_f1`. What is missing is left out.
         chosen: the epoch whose weights were kept.
         title: what it is a picture of.
         format: "png" or "svg".
     """
-    figures = [c for c in frame.columns if str(c).startswith("valid_") and c != "valid_loss"]
+    figures = ["accuracy", *(c for c in frame.columns if str(c).startswith("valid_") and c != "valid_loss")]
+    known = frame.columns[frame.notna().any()]
     panels = [
-        ("loss", [c for c in ("loss", "valid_loss") if c in frame]),
-        ("validation figure", figures),
-        ("learning rate", [c for c in ("learning_rate",) if c in frame]),
+        ("loss", [c for c in ("loss", "valid_loss") if c in known]),
+        ("accuracy, F1", [c for c in figures if c in known]),
+        ("learning rate", [c for c in ("learning_rate",) if c in known]),
     ]
     panels = [(label, columns) for label, columns in panels if columns]
     if not panels or not len(frame):
@@ -412,8 +413,8 @@ def _lines(
     styles = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D")]
     for i, (name, values) in enumerate(columns.items()):
         colour, dash, marker = styles[i % len(styles)]
-        words = {"loss": "training", "valid_loss": "validation"}.get(
-            name, name.removeprefix("valid_").replace("_", " ").replace("f1", "F1")
+        words = {"loss": "training", "valid_loss": "validation", "accuracy": "training accuracy"}.get(
+            name, name.replace("valid_", "validation ").replace("_", " ").replace("f1", "F1")
         )
         marks = max(1, len(epochs) // 12)
         axes.plot(
@@ -431,7 +432,7 @@ def _lines(
         axes.axvline(chosen, color=GREY, linewidth=1.0, zorder=0)
         axes.plot([], [], color=GREY, linewidth=1.0, label=f"kept: epoch {chosen}")
     axes.set_ylabel(label)
-    if label == "validation figure":
+    if label == "accuracy, F1":
         axes.set_ylim(0, 1.03)
     else:
         highest = np.concatenate([v[np.isfinite(v)] for v in columns.values()] + [np.zeros(1)]).max()

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from earmark import audio, baselines, findings, metrics, splits
+from earmark import audio, baselines, findings, logbook, metrics, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
@@ -56,7 +56,10 @@ def evaluate(
     _write_scores(found)
     _write_predictions(found)
     _write_metrics(found)
-    write_report(found.report_path, tell(run, own, found, table is None))
+    report = tell(run, own, found, table is None)
+    write_report(found.report_path, report)
+    if table is None and report.confusion is not None:
+        logbook.add_picture(run, "confusion", report.confusion.data)
     return found
 
 

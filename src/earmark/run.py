@@ -93,6 +93,11 @@ class Run:
         return self.path / "history.csv"
 
     @property
+    def steps_path(self) -> Path:
+        """`steps.csv`: a row an optimiser step."""
+        return self.path / "steps.csv"
+
+    @property
     def model_path(self) -> Path:
         """`model/`: the model by itself; the folder can be copied anywhere."""
         return self.path / "model"

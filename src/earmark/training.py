@@ -7,11 +7,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from earmark.dataset import TrainingBatches
 from earmark.devices import choose_device, using_threads
 from earmark.errors import UserError
 from earmark.features import Features, Waveform
+from earmark.logbook import logbook
 from earmark.losses import Criterion, choose_loss, loss_of_scores
 from earmark.models import Classifier, Task
 from earmark.optimisation import Descent, initialise
@@ -164,13 +164,14 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
             plan.spec.task, targets[train], recipe.class_balance, recipe.label_smoothing, recipe.loss
         ).to(device)
 
-        with _reporter(run, state, n_epochs * batches.n_batches, options) as report:
+        n_steps = n_epochs * batches.n_batches
+        with logbook(run, state.average, n_steps, descent.n_steps, options) as log:
             for epoch in range(len(state.history), n_epochs):
                 if recipe.patience and epoch - state.best_epoch >= recipe.patience:
                     say(f"stopped early: no better {recipe.monitor} for {recipe.patience} epochs")
                     break
                 started = time.perf_counter()
-                losses = []
+                log.begin()
                 model.train()
                 for x, y in augmented(batches, source, model.features, run.recipe.augment, draws):
                     # One step: forward, down the slope, and the average follows.
@@ -180,27 +181,26 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                     loss = criterion(logits.float(), y)
                     descent.step(loss)
                     follow(state.average, model, recipe.average, descent.n_steps)
-                    losses.append(loss.detach())
-                    report.step()
+                    log.step(loss, logits, y)
 
                 # How good it is on clips that it does not train on.
-                mean_loss = float(torch.stack(losses).mean())
-                if not np.isfinite(mean_loss):
-                    raise diverged(run, epoch + 1, mean_loss)
+                if not np.isfinite(log.mean_loss()):
+                    raise diverged(run, epoch + 1, log.mean_loss())
                 scores = score_clips(state.average, plan.features.take(valid))
                 row = Epoch(
                     epoch + 1,
                     descent.n_steps,
                     time.perf_counter() - started,
                     descent.rate,
-                    mean_loss,
+                    log.mean_loss(),
                     *judge(scores, targets[valid], plan.spec.task, recipe.loss),
+                    log.mean_accuracy(),
                 )
 
                 # Keep the best, and all that is needed to go on.
                 descent.end_epoch(row.valid_loss)
+                log.epoch(row, state.average)
                 record(run, state, row)
-                report.epoch(row)
 
     # The model of the best epoch is the run's.
     best = Classifier(plan.spec)
@@ -364,51 +364,3 @@ def diverged(run: Run, epoch: int, loss: float) -> UserError:
         f"the loss of epoch {epoch} is {loss}, wanted a finite number",
         "Train anew with a lower rate, for example --set training.learning_rate=1e-3, under another -o.",
     )
-
-
-# -- around the loop ----------------------------------------------------------------------------------------
-
-
-class Reporter:
-    """Tells the person who waits, and TensorBoard."""
-
-    def __init__(self, bar: Any, writer: Any) -> None:
-        self.bar = bar
-        self.writer = writer
-
-    def step(self) -> None:
-        """One optimiser step is done."""
-        self.bar.update()
-
-    def epoch(self, row: Epoch) -> None:
-        """One epoch is done."""
-        self.bar.set_postfix_str(f"loss {row.loss:.3f}, valid macro-F1 {row.valid_macro_f1:.3f}")
-        if self.writer is not None:
-            for name in ("loss", "valid_loss", "valid_accuracy", "valid_macro_f1", "learning_rate"):
-                self.writer.add_scalar(name, getattr(row, name), row.epoch)
-
-
-@contextmanager
-def _reporter(run: Run, state: State, n_steps: int, options: Options) -> Iterator[Reporter]:
-    from tqdm import tqdm
-
-    done = state.descent.n_steps
-    writer = _tensorboard(run) if options.tensorboard else None
-    with tqdm(
-        total=n_steps, initial=done, desc="training", unit="step", disable=not options.progress, leave=False
-    ) as bar:
-        try:
-            yield Reporter(bar, writer)
-        finally:
-            if writer is not None:
-                writer.close()
-
-
-def _tensorboard(run: Run) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UserError(
-            "--tensorboard", "the package tensorboard is not installed", "pip install 'earmark[tensorboard]'"
-        ) from error
-    return SummaryWriter(str(run.tensorboard_path))
