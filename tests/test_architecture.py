@@ -16,7 +16,7 @@ SOURCE = Path(earmark.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
-    {"features", "normalisation", "augment", "metrics", "drawing", "charts", "synthesis"},
+    {"features", "normalisation", "augment", "metrics", "drawing", "charts", "runcharts", "synthesis"},
     {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
     {"run", "layouts", "cache", "dataset", "probing"},
     {
@@ -30,7 +30,7 @@ FLOORS = [
         "findings",
         "featurefile",
     },
-    {"training", "evaluation", "page", "exploring"},
+    {"training", "evaluation", "page", "closeups", "modelcard", "exploring"},
     {"demo", "protocols"},
     {"cli"},
 ]

@@ -13,7 +13,18 @@ import pytest
 from earmark import drawing, report
 from earmark.errors import UserError
 from earmark.metrics import ClassMetrics, Confusion, Interval
-from earmark.report import Baseline, Leak, Measure, Picture, Report, SplitCount, Unreadable, WrongClip
+from earmark.report import (
+    Average,
+    Baseline,
+    Cell,
+    HeardClip,
+    Leak,
+    Measure,
+    Picture,
+    Report,
+    SplitCount,
+    Unreadable,
+)
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 EVIL = '<script>alert("x")</script>'
@@ -55,12 +66,27 @@ EXAMPLE = Report(
     warnings=("cat is missing from valid",),
     unreadable=(Unreadable("broken.wav", 0.0, None, "not audio"),),
     wrong=(
-        WrongClip("a.wav", 0.0, 2.5, "dog", "cat", 0.6, b"low"),
-        WrongClip("b.wav", 62.5, None, "dog", "cat", 0.9, b"high"),
-        WrongClip("c.wav", None, None, "dog", "cat", 0.7),
+        HeardClip("a.wav", 0.0, 2.5, "dog", "cat", 0.6, b"low"),
+        HeardClip("b.wav", 62.5, None, "dog", "cat", 0.9, b"high"),
+        HeardClip("c.wav", None, None, "dog", "cat", 0.7),
     ),
     versions=(("torch", "2.8.0"),),
 )
+
+MORE = {
+    "right": (HeardClip("d.wav", 0.0, 1.0, "dog", "dog", 0.99, b"right"),),
+    "averages": (Average("mean of the classes (macro)", 0.9, 0.95, 0.92),),
+    "classes": ("dog", "cat"),
+    "cells": (
+        Cell(0, 0, 50, (("d.wav", 0.0, None),)),
+        Cell(0, 1, 3, (("a.wav", 0.0, 2.5), ("b.wav", 62.5, None))),
+    ),
+    "steps": Picture(PNG, "steps"),
+    "on_training": (Measure("macro F1", Interval(0.99)), Measure("accuracy", Interval(0.98))),
+    "both_sides": Picture(PNG, "both sides"),
+    "boundaries": (Picture(PNG, "about dog"),),
+}
+"""What a run's own test has besides."""
 
 
 class Page(HTMLParser):
@@ -196,7 +222,7 @@ def test_the_surest_mistakes_come_first_and_play() -> None:
 
 
 def test_at_most_forty_sounds_and_fifteen_megabytes(tmp_path: Path) -> None:
-    many = tuple(WrongClip(f"{i}.wav", 0, 1, "dog", "cat", i / 500, b"x" * 1000) for i in range(400))
+    many = tuple(HeardClip(f"{i}.wav", 0, 1, "dog", "cat", i / 500, b"x" * 1000) for i in range(400))
     page = page_of(wrong=many)
     assert len(page.all("audio")) == report.MOST_SOUNDS
     assert "400 wrong clips, the surest first; the first 300 are listed, all are in scores.csv" in page.text
@@ -204,7 +230,7 @@ def test_at_most_forty_sounds_and_fifteen_megabytes(tmp_path: Path) -> None:
     report.write_report(tmp_path / "report.html", replace(EXAMPLE, wrong=large))
     size = (tmp_path / "report.html").stat().st_size
     assert 13_000_000 < size <= report.MOST_BYTES
-    mixed = (WrongClip("long.wav", 0, 1, "a", "b", 1.0, b"x" * 20_000_000), many[0])
+    mixed = (HeardClip("long.wav", 0, 1, "a", "b", 1.0, b"x" * 20_000_000), many[0])
     assert len(page_of(wrong=mixed).all("audio")) == 1
 
 
@@ -231,7 +257,7 @@ def test_hostile_names_are_text() -> None:
         confusion=Picture(PNG, '" onerror="alert(1)'),
         warnings=(EVIL,),
         unreadable=(Unreadable(EVIL, 0, 1, EVIL),),
-        wrong=(WrongClip('" autoplay="', 0, 1, EVIL, EVIL, 1, b"x"),),
+        wrong=(HeardClip('" autoplay="', 0, 1, EVIL, EVIL, 1, b"x"),),
         versions=((EVIL, EVIL),),
     )
     html = report.render(evil)
@@ -296,3 +322,36 @@ def test_shares_are_not_rounded_to_all_or_nothing(share: float | None, words: st
 )
 def test_times_are_clock_times(seconds: float, words: str) -> None:
     assert report.clock(seconds) == words
+
+
+def test_the_whole_page_is_well_formed_and_loads_nothing() -> None:
+    page = page_of(**MORE)
+    assert page.open == []
+    assert all(str(a["src"]).startswith("data:") for _, a in page.elements if "src" in a)
+    assert all(
+        str(a["href"])[:5] in ("data:", "#main", "#cell", "#h-co") for _, a in page.elements if "href" in a
+    )
+
+
+def test_a_cell_of_the_matrix_leads_to_its_clips() -> None:
+    page = page_of(**MORE)
+    targets = {a["id"] for _, a in page.elements if "id" in a}
+    links = {str(a["href"])[1:] for a in page.all("a") if str(a.get("href", "")).startswith("#cell")}
+    assert links == {"cell-0-0", "cell-0-1"} <= targets
+    assert "dog, said to be cat: 3 clips; the first 2 are listed" in page.text
+
+
+def test_too_many_classes_are_a_picture_and_not_a_table() -> None:
+    names = tuple(f"class {i}" for i in range(report.MOST_SIDE + 1))
+    page = page_of(**{**MORE, "classes": names})
+    assert not [a for a in page.all("a") if str(a.get("href", "")).startswith("#cell")]
+    assert "a matrix" in [a["alt"] for a in page.all("img")]
+
+
+def test_what_was_learnt_by_heart_stands_beside_the_test() -> None:
+    assert "network, on its own training clips" in page_of(**MORE).text
+    assert "network, on its own training clips" not in page_of().text
+
+
+def test_right_clips_can_be_heard_too() -> None:
+    assert "d.wav: dog" in [a["aria-label"] for a in page_of(**MORE).all("audio")]

@@ -6,6 +6,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+
 from earmark import audio, baselines, findings, logbook, metrics, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
@@ -13,11 +15,15 @@ from earmark.errors import UserError
 from earmark.featurefile import read_feature_file
 from earmark.files import replacing
 from earmark.findings import Evaluation, Scored, truth_of
+from earmark.modelcard import write_card
 from earmark.page import grouped_by, tell
 from earmark.prediction import labels_of, score_clips
 from earmark.report import Baseline, Leak, percent, span, write_report
 from earmark.run import Run, open_run
 from earmark.tables import RowWriter, counted
+
+MOST_LEARNT = 2000
+"""Training clips that are scored, to be shown beside the test clips."""
 
 
 def evaluate(
@@ -51,6 +57,7 @@ def evaluate(
         baselines=rivals,
         leak=_leak(run, scored, train, table is None),
         notes=tuple(notes),
+        learnt=score_table(run, _some(train), progress) if table is None and len(train) else None,
         folder=folder,
     )
     _write_scores(found)
@@ -58,6 +65,8 @@ def evaluate(
     _write_metrics(found)
     report = tell(run, own, found, table is None)
     write_report(found.report_path, report)
+    if table is None:
+        write_card(folder / "MODEL_CARD.md", run, found, report)
     if table is None and report.confusion is not None:
         logbook.add_picture(run, "confusion", report.confusion.data)
     return found
@@ -87,6 +96,14 @@ def score_table(run: Run, table: ClipTable, progress: bool = False) -> Scored:
     return Scored(
         model.spec, table, targets, score_clips(model, clips), tuple(clips.reasons), tuple(clips.sounds)
     )
+
+
+def _some(train: ClipTable) -> ClipTable:
+    """At most `MOST_LEARNT` training clips, drawn with a fixed seed."""
+    if len(train) <= MOST_LEARNT:
+        return train
+    rows = np.random.default_rng(0).choice(len(train), MOST_LEARNT, replace=False)
+    return train.take(np.sort(rows))
 
 
 def describe(found: Evaluation) -> str:

@@ -54,6 +54,8 @@ class Evaluation:
     """Whether what was tested on is also in training."""
     notes: tuple[str, ...]
     """What the reader should know."""
+    learnt: Scored | None
+    """Clips that the network was trained on, scored too; none where other clips than the run's test were scored."""
     folder: Path
     """Where `scores.csv`, `metrics.json` and `report.html` are."""
 
@@ -122,6 +124,16 @@ def measures(scored: Scored) -> tuple[Measure, ...]:
             metrics.bootstrap(statistic, over_files, groups=groups[by_file.first][rows]) if whole else None,
             meaning,
         )
+        for name, statistic, meaning in _statistics(scored)
+    )
+
+
+def plain_measures(scored: Scored) -> tuple[Measure, ...]:
+    """The headline figures over clips, without intervals."""
+    counts = _counts(scored, scored.scores)
+    total = counts.map(lambda x: x.sum(axis=0))
+    return tuple(
+        Measure(name, metrics.Interval(float(statistic(total))), None, meaning)
         for name, statistic, meaning in _statistics(scored)
     )
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
 import torch
 
-from earmark import __version__, audio, drawing, metrics, splits
+from earmark import __version__, audio, closeups, drawing, findings, metrics, runcharts, splits
 from earmark.clips import ClipTable, read_clips
-from earmark.findings import Evaluation, Scored, truth_of
-from earmark.metrics import SingleLabelMetrics
-from earmark.prediction import labels_of
-from earmark.report import MOST_SOUNDS, Picture, Report, SplitCount, Unreadable, WrongClip
+from earmark.findings import Evaluation
+from earmark.metrics import MultiLabelMetrics, SingleLabelMetrics
+from earmark.report import Average, Picture, Report, SplitCount, Unreadable
 from earmark.run import Run
-
-LONGEST_SOUND = 10.0
-"""Seconds of a wrong clip that can be played in the report."""
 
 
 def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
@@ -46,18 +41,26 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         splits=_split_counts(own) if own_test else (_split_count("these clips", found.scored.table),),
         baselines=found.baselines,
         per_class=found.clips.per_class,
+        averages=_averages(found.clips),
         absent=found.clips.absent,
         confusions=metrics.confusions(matrix, classes) if single else (),
         confusion=_confusion_picture(matrix, classes) if single else None,
+        classes=classes,
+        cells=closeups.cells(found.scored) if single else (),
         history=Picture(
             drawing.history(history, chosen=best),
             f"loss and validation figures over {len(history)} epochs; kept: {best}",
         )
         if len(history)
         else None,
+        steps=_steps_picture(run),
+        on_training=() if found.learnt is None else findings.plain_measures(found.learnt),
+        both_sides=_both_sides(found),
+        boundaries=closeups.boundary_pictures(found.scored),
         warnings=found.notes,
         unreadable=_unreadable(run, found, own_test),
-        wrong=tuple(_wrong(found)),
+        wrong=tuple(closeups.wrong_clips(found.scored)),
+        right=tuple(closeups.right_clips(found.scored)),
         versions=(
             ("earmark", __version__),
             ("torch", torch.__version__),
@@ -107,30 +110,35 @@ def _unreadable(run: Run, found: Evaluation, own_test: bool) -> tuple[Unreadable
     return tuple(Unreadable(*row[:3], audio.REASONS.get(row[3], row[3])) for row in rows)
 
 
+def _averages(found: SingleLabelMetrics | MultiLabelMetrics) -> tuple[Average, ...]:
+    """The lines beneath the classes, as in scikit-learn's classification report."""
+    lines = [("mean of the classes (macro)", found.macro)]
+    if isinstance(found, SingleLabelMetrics):
+        lines.append(("weighted by clips", found.weighted))
+    else:
+        lines.append(("all labels together (micro)", found.micro))
+    return tuple(Average(name, one.precision, one.recall, one.f1) for name, one in lines)
+
+
+def _steps_picture(run: Run) -> Picture | None:
+    frame = run.steps()
+    if frame is None or not len(frame):
+        return None
+    median = frame["seconds"].median()
+    return Picture(
+        runcharts.steps(frame), f"loss of {len(frame):,} minibatches, half of them within {median:.3g} s"
+    )
+
+
+def _both_sides(found: Evaluation) -> Picture | None:
+    if found.learnt is None:
+        return None
+    train, test = (closeups.true_class_scores(one) for one in (found.learnt, found.scored))
+    middle = [f"{np.nanmedian(values):.2f}" for values in (train, test)]
+    said = f"scores of the true class; the median is {middle[0]} in training and {middle[1]} in the test"
+    return Picture(runcharts.both_sides(train, test), said)
+
+
 def _row(table: ClipTable, i: int, reason: str) -> tuple[str, float, float | None, str]:
     row = table.frame.iloc[i]
     return str(row["file"]), float(row["start"]), None if np.isnan(row["end"]) else float(row["end"]), reason
-
-
-def _wrong(found: Evaluation) -> Iterable[WrongClip]:
-    """Clips whose labels are not the true ones, the surest first; the first of them can be played."""
-    scored = found.scored
-    known = np.flatnonzero([not reason for reason in scored.reasons])
-    truths = {int(i): truth_of(scored, int(i)) for i in known}
-    said = {i: labels_of(scored.scores[i], scored.spec) for i in truths}
-    wrong = sorted((i for i in truths if truths[i] != said[i]), key=lambda i: -float(scored.scores[i].max()))
-    for place, i in enumerate(wrong):
-        file, start, end, _ = _row(scored.table, i, "")
-        mp3 = _sound(scored, i, start, end) if place < MOST_SOUNDS else None
-        yield WrongClip(file, start, end, truths[i], said[i] or "none", float(scored.scores[i].max()), mp3)
-
-
-def _sound(scored: Scored, i: int, start: float, end: float | None) -> bytes | None:
-    """The clip as MP3, at most `LONGEST_SOUND` seconds of it."""
-    until = start + LONGEST_SOUND if end is None else min(end, start + LONGEST_SOUND)
-    path = scored.table.paths()[i]
-    try:
-        until = min(until, audio.probe(path).duration) if end is None else until
-        return audio.encode_mp3(audio.read(path, 22050, start, until), 22050)
-    except audio.AudioError:
-        return None

@@ -17,12 +17,16 @@ from earmark.files import replacing
 from earmark.metrics import ClassMetrics, Confusion, Interval
 
 MOST_SOUNDS = 40
-"""Wrong clips that can be listened to."""
+"""Clips that can be listened to, right ones among them."""
+MOST_RIGHT = 12
+"""Right clips that can be listened to."""
 MOST_BYTES = 15_000_000
 """The whole page, sounds and pictures included."""
 MOST_PICTURE_BYTES = 3_000_000
 MOST_ROWS = 300
 """Rows of a list of files; the rest is counted."""
+MOST_SIDE = 40
+"""Classes up to which the confusion matrix is a table to click in."""
 
 Mark = Literal["plain", "good", "careful", "bad"]
 
@@ -92,8 +96,8 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class WrongClip:
-    """A clip that the network got wrong; `score` is what it gave to `prediction`."""
+class HeardClip:
+    """A clip that can be listened to; `score` is what the network gave to `prediction`."""
 
     file: str
     start: float | None
@@ -103,6 +107,27 @@ class WrongClip:
     prediction: str
     score: float
     mp3: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix, by the places of its classes."""
+
+    truth: int
+    prediction: int
+    count: int
+    clips: tuple[tuple[str, float, float | None], ...]
+    """File, start and end of its first clips."""
+
+
+@dataclass(frozen=True)
+class Average:
+    """One line beneath the classes: a mean over them."""
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
 
 
 @dataclass(frozen=True)
@@ -124,13 +149,25 @@ class Report:
     splits: tuple[SplitCount, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     per_class: tuple[ClassMetrics, ...] = ()
+    averages: tuple[Average, ...] = ()
     absent: tuple[str, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     confusion: Picture | None = None
+    classes: tuple[str, ...] = ()
+    """Names of the rows and columns of `cells`."""
+    cells: tuple[Cell, ...] = ()
     history: Picture | None = None
+    steps: Picture | None = None
+    on_training: tuple[Measure, ...] = ()
+    """The network's figures on clips that it was trained on."""
+    both_sides: Picture | None = None
+    """Scores of training and of test clips."""
+    boundaries: tuple[Picture, ...] = ()
+    """Of each class, waveforms of clips about its boundary."""
     warnings: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-    wrong: tuple[WrongClip, ...] = ()
+    wrong: tuple[HeardClip, ...] = ()
+    right: tuple[HeardClip, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
     """Pairs such as ("torch", "2.8.0")."""
 
@@ -162,9 +199,11 @@ def render(report: Report) -> str:
     if not report.measures:
         raise ValueError("report.measures is empty: the first screen needs a figure")
     wrong = tuple(sorted(report.wrong, key=lambda clip: -clip.score))
-    silent = _fill(report, wrong, {})
+    silent = _fill(report, wrong, {}, {})
     room = MOST_BYTES - len(silent.encode())
-    return _fill(report, wrong, _sounds(wrong[:MOST_ROWS], room))
+    right = _sounds(report.right, room // 4, MOST_RIGHT)
+    room -= sum(map(len, right.values()))
+    return _fill(report, wrong, _sounds(wrong[:MOST_ROWS], room, MOST_SOUNDS - len(right)), right)
 
 
 def answers(report: Report) -> tuple[Answer, Answer, Answer, Answer]:
@@ -239,18 +278,20 @@ def _value(baseline: Baseline, name: str) -> float | None:
     return next((m.clips.value for m in baseline.measures if m.name == name), None)
 
 
-def _sounds(wrong: Sequence[WrongClip], room: int) -> dict[int, str]:
-    """Data URIs of the first clips that have sound, by row, in `room` bytes of page."""
+def _sounds(clips: Sequence[HeardClip], room: int, most: int) -> dict[int, str]:
+    """Data URIs of the first clips that have sound, at most so many, by row, in `room` bytes of page."""
     sounds: dict[int, str] = {}
-    for row, clip in enumerate(wrong):
+    for row, clip in enumerate(clips):
         size = 4 * ((len(clip.mp3 or b"") + 2) // 3) + 500  # base64, and its place in the page
-        if clip.mp3 and len(sounds) < MOST_SOUNDS and size <= room:
+        if clip.mp3 and len(sounds) < most and size <= room:
             sounds[row] = _data_uri("audio/mpeg", clip.mp3)
             room -= size
     return sounds
 
 
-def _fill(report: Report, wrong: Sequence[WrongClip], sounds: dict[int, str]) -> str:
+def _fill(
+    report: Report, wrong: Sequence[HeardClip], sounds: dict[int, str], right_sounds: dict[int, str]
+) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -274,10 +315,22 @@ def _fill(report: Report, wrong: Sequence[WrongClip], sounds: dict[int, str]) ->
         answers=answers(report),
         wrong=wrong[:MOST_ROWS],
         sounds=sounds,
+        right_sounds=right_sounds,
+        matrix=_matrix(report),
         unreadable=report.unreadable[:MOST_ROWS],
         most_rows=MOST_ROWS,
     )
     return re.sub("[\ud800-\udfff]", "\ufffd", page)  # halves of characters in file names are not UTF-8
+
+
+def _matrix(report: Report) -> list[list[Cell | None]]:
+    """The confusion matrix as rows of cells; empty where there are too many classes for a table."""
+    if not report.cells or len(report.classes) > MOST_SIDE:
+        return []
+    rows: list[list[Cell | None]] = [[None] * len(report.classes) for _ in report.classes]
+    for cell in report.cells:
+        rows[cell.truth][cell.prediction] = cell
+    return rows
 
 
 def percent(share: float | None) -> str:

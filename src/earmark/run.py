@@ -160,6 +160,12 @@ class Run:
 
         return pd.read_csv(self.history_path)
 
+    def steps(self) -> pd.DataFrame | None:
+        """One row an optimiser step; None where an older version trained."""
+        import pandas as pd
+
+        return pd.read_csv(self.steps_path) if self.steps_path.is_file() else None
+
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights are the model's; 0 where there is no history."""

@@ -202,7 +202,7 @@ def check_classes(table: ClipTable) -> list[str]:
                 f"cannot be {verb}",
                 "Add recordings (of other groups) of it, leave the class out, or choose another split.",
             )
-    missing = [str(name) for name in counts.index[counts["valid"] == 0]]
+    missing = [str(name) for name in counts.index[counts["valid"] == 0] if counts["valid"].any()]
     chosen = "the checkpoint is chosen without it"
     return [f"split 'valid' has no clip of class {name!r}: {chosen}" for name in missing]
 

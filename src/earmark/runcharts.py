@@ -1,0 +1,163 @@
+"""Pictures of a run, in the style of `drawing`: its steps, its scores on both sides, clips about the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from earmark import drawing
+from earmark.drawing import BLUE, GREY, INK, ORANGE, Format
+
+if TYPE_CHECKING:
+    import pandas
+
+COLUMNS = 240
+"""Of a small waveform: more would be finer than its pixels."""
+PALE = "#9ec9e2"
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Small:
+    """A small waveform with what stands below it."""
+
+    samples: NDArray[np.floating]
+    """`[T]`."""
+    rate: int
+    """Samples a second."""
+    caption: str
+    """One line."""
+    right: bool
+    """Whether the network was right about it."""
+
+
+def steps(
+    frame: pandas.DataFrame, *, title: str = "Every step of the training", format: Format = "png"
+) -> bytes:
+    """Loss of each minibatch and its mean over an epoch, and the time that a batch took.
+
+    Args:
+        frame: columns `step`, `epoch`, `loss`, `seconds`.
+        title: what it is a picture of.
+        format: "png" or "svg".
+    """
+    if not len(frame):
+        return drawing._nothing(title, "no step yet", format)
+    figure = Figure(figsize=(8.0, 4.4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    step, loss = frame["step"].to_numpy(), frame["loss"].to_numpy()
+    milliseconds = 1000 * frame["seconds"].to_numpy()
+    upper.plot(step, loss, ".", color=PALE, markersize=3, label="a batch", rasterized=True)
+    mean = frame.groupby("epoch").agg(step=("step", "mean"), loss=("loss", "mean"))
+    upper.plot(mean["step"], mean["loss"], color=BLUE, linewidth=1.6, label="mean of an epoch")
+    upper.set(ylabel="loss", ylim=(0, 1.08 * float(loss.max()) or 1.0))
+    lower.plot(step, milliseconds, ".", color=PALE, markersize=3, label="a batch", rasterized=True)
+    median = float(np.median(milliseconds))
+    lower.axhline(median, color=ORANGE, linestyle="--", linewidth=1.4, label=f"median: {median:.3g} ms")
+    lower.set(
+        ylabel="time a batch (ms)", xlabel="step", ylim=(0, 1.3 * float(np.quantile(milliseconds, 0.99)))
+    )
+    for axes in (upper, lower):
+        axes.grid(axis="y", color="#e8e8e8", linewidth=0.7)
+        axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        drawing._quiet(axes)
+    upper.set_title(title, loc="left", fontsize=11, color=INK)
+    return drawing._bytes(figure, format)
+
+
+def both_sides(
+    train: ArrayLike,
+    test: ArrayLike,
+    *,
+    title: str = "Score that the true class was given",
+    format: Format = "png",
+) -> bytes:
+    """Histograms of scores in [0, 1] of training clips and of test clips, side by side.
+
+    Args:
+        train: `[n]` scores of the true class; NaN is left out.
+        test: `[m]` likewise.
+        title: what it is a picture of.
+        format: "png" or "svg".
+    """
+    sides = [np.asarray(v, dtype=np.float64).ravel() for v in (train, test)]
+    figure = Figure(figsize=(8.0, 2.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, values, name, hatch in zip(
+        panels, sides, ("training clips", "test clips"), ("", "///"), strict=True
+    ):
+        values = values[np.isfinite(values)]
+        shares = np.histogram(values, bins=20, range=(0, 1))[0] / max(1, len(values))
+        axes.bar(
+            np.arange(20) / 20 + 0.025, shares, width=0.047, color=BLUE if not hatch else PALE,
+            hatch=hatch, edgecolor="white", linewidth=0.4,
+        )  # fmt: skip
+        middle = float(np.median(values)) if len(values) else float("nan")
+        axes.axvline(middle, color=ORANGE, linestyle="--", linewidth=1.4)
+        axes.set_title(f"{len(values):,} {name}, median {middle:.2f}", loc="left", fontsize=10, color=INK)
+        axes.set(xlim=(0, 1), xlabel="score of the true class")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+        drawing._quiet(axes)
+    panels[0].set_ylabel("share of the clips")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+    return drawing._bytes(figure, format)
+
+
+def closeups(rows: Sequence[tuple[str, Sequence[Small]]], *, title: str, format: Format = "png") -> bytes:
+    """Small waveforms in rows, each row with its name; each is as wide as its sound is long within the row.
+
+    Args:
+        rows: name of the row, and up to four waveforms; each fills its own height.
+        title: what it is a picture of.
+        format: "png" or "svg".
+    """
+    most = max((len(smalls) for _, smalls in rows), default=0)
+    if not most:
+        return drawing._nothing(title, "no clip", format)
+    figure, axes = drawing._figure(8.6, 0.6 + 0.82 * len(rows), title)
+    longest = max(len(s.samples) / s.rate for _, smalls in rows for s in smalls)
+    captions = [s.caption for _, smalls in rows for s in smalls]
+    for y, (_, smalls) in enumerate(rows):
+        for x, small in enumerate(smalls):
+            axes.add_collection(_shape(small, x, y, longest))
+            words = ("" if small.right else "✗ ") + drawing._shorten(drawing._plain(small.caption))
+            axes.text(
+                x,
+                y + 0.44,
+                words,
+                fontsize=7.5,
+                color=INK,
+                va="center",
+                fontfamily=drawing._families(captions),
+            )
+        if not smalls:
+            axes.text(0, y, "none", fontsize=8, color=GREY, va="center")
+    axes.set(xlim=(-0.02, max(4, most)), ylim=(len(rows) - 0.4, -0.5))
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
+    axes.set_xticks([])
+    axes.set_xlabel(f"a column is {longest:.3g} s wide; ✗: the network was wrong", fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return drawing._bytes(figure, format)
+
+
+def _shape(small: Small, x: int, y: int, longest: float) -> PolyCollection:
+    """The waveform as one filled shape in the cell at column x and row y."""
+    samples = np.nan_to_num(np.asarray(small.samples, dtype=np.float64))
+    starts = np.unique(np.linspace(0, len(samples), min(len(samples), COLUMNS), endpoint=False).astype(int))
+    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    peak = max(1e-4, float(np.abs(samples).max()))
+    places = x + 0.93 * starts / small.rate / longest
+    upper, lower = y - 0.3 * high / peak, y - 0.3 * low / peak
+    outline = np.concatenate([np.stack([places, upper], 1), np.stack([places, lower], 1)[::-1]])
+    colour = BLUE if small.right else ORANGE
+    return PolyCollection([outline], facecolors=colour, edgecolors=colour, linewidths=0.4)
