@@ -18,7 +18,7 @@ FLOORS = [
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
     {"features", "normalisation", "augment", "metrics", "drawing", "charts", "runcharts", "synthesis"},
     {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
-    {"run", "layouts", "cache", "dataset", "probing"},
+    {"run", "layouts", "cache", "dataset", "probing", "describing"},
     {
         "prediction",
         "plan",

@@ -13,12 +13,12 @@ import soundfile
 
 from earmark.cli import main
 from earmark.clips import ClipTable, clips_from, write_clips
+from earmark.describing import Described
 from earmark.errors import UserError
 from earmark.exploring import Options, counting, explore, mapping, ranking
 from earmark.exploring.corpus import Corpus, read_corpus
 from earmark.exploring.measuring import Measures, levels, loudest, measure
 from earmark.exploring.memo import Memo, key_of
-from earmark.exploring.statistics import Described
 from earmark.layouts import import_folder
 from earmark.tables import TextTable
 
@@ -541,7 +541,7 @@ def test_tables_with_no_or_one_or_many_labels_are_explored(tmp_path: Path, heade
 
 
 def test_a_run_lays_the_map_out(trained: Path, tmp_path: Path) -> None:
-    from earmark.exploring.statistics import embed
+    from earmark.exploring.embedding import embed
     from earmark.run import open_run
 
     table = open_run(trained).clips()

@@ -333,6 +333,15 @@ def test_the_whole_page_is_well_formed_and_loads_nothing() -> None:
     )
 
 
+def test_the_mean_with_the_chosen_baseline_is_told_and_is_no_rival() -> None:
+    chosen = replace(baseline(0.8, interval(0.075, 0.01, 0.1), "extra trees"), kind="chosen")
+    mean = replace(baseline(0.95, name="the mean of both"), kind="mean")
+    answer = report.answers(replace(EXAMPLE, baselines=(chosen, mean)))[2]
+    assert answer.word == "Yes"
+    assert "The mean of its scores and those of extra trees reaches 95.0" in answer.sentence
+    assert "the mean of both" in page_of(baselines=(chosen, mean)).text
+
+
 def test_a_cell_of_the_matrix_leads_to_its_clips() -> None:
     page = page_of(**MORE)
     targets = {a["id"] for _, a in page.elements if "id" in a}

@@ -87,6 +87,11 @@ class ClipFeatures(Sequence[NDArray[np.float32]]):
         """Hash of each clip's waveform; empty for one that could not be used."""
         return [entry.sound for entry in self.entries]
 
+    @property
+    def n_rows(self) -> int:
+        """F of the features."""
+        return self._empty.shape[1]
+
     def take(self, indices: NDArray[np.int64]) -> ClipFeatures:
         """The features of some of the clips."""
         return ClipFeatures([self.entries[i] for i in indices], self._shards, self._empty.shape[1])

@@ -18,7 +18,7 @@ from earmark.findings import Evaluation, Scored, truth_of
 from earmark.modelcard import write_card
 from earmark.page import grouped_by, tell
 from earmark.prediction import labels_of, score_clips
-from earmark.report import Baseline, Leak, percent, span, write_report
+from earmark.report import Baseline, BaselineKind, Leak, percent, span, write_report
 from earmark.run import Run, open_run
 from earmark.tables import RowWriter, counted
 
@@ -141,16 +141,25 @@ def describe(found: Evaluation) -> str:
 
 
 def _baselines(scored: Scored, learnt: ClipTable, notes: list[str], progress: bool) -> tuple[Baseline, ...]:
-    """The majority, and a linear model on MFCC statistics, trained on the run's training and validation clips."""
+    """The majority, cheap models trained on the run's training and validation clips, and the mean with the best."""
     targets = learnt.targets(scored.spec.classes)
     majority = baselines.majority_scores(targets, len(scored.table), len(scored.spec.classes))
     found = [findings.rival("the majority", "the commonest class, always", scored, majority)]
     try:
-        linear = baselines.linear_on_mfcc(learnt, targets, scored.table, scored.spec, progress)
-        what = "logistic regression on mean and standard deviation of 20 MFCC, trained on train and valid"
-        found.append(findings.rival("a linear model on MFCC statistics", what, scored, linear))
+        rungs, what = baselines.ladder_of_clips(learnt, targets, scored.table, scored.spec, progress)
     except UserError as error:
-        notes.append(f"the plain baseline was not measured: {error}")
+        notes.append(f"the plain models were not measured: {error}")
+        return tuple(found)
+    if len(learnt) > baselines.MOST_LEARNT:
+        notes.append(f"the plain models learnt from {baselines.MOST_LEARNT:,} of {len(learnt):,} clips")
+    for rung in rungs:
+        words = f"on {what}; {percent(rung.merit)} right on training groups held out"
+        kind: BaselineKind = "chosen" if rung.chosen else "rival"
+        found.append(findings.rival(rung.name, words, scored, rung.scores, kind))
+    chosen = next(rung for rung in rungs if rung.chosen)
+    both = (scored.scores + chosen.scores) / 2
+    words = f"of the network's scores and those of {chosen.name}, the best on training groups held out"
+    found.append(findings.rival("the mean of both", words, scored, both, "mean"))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from earmark import metrics, splits
 from earmark.clips import ClipTable
 from earmark.metrics import MultiLabelMetrics, SingleLabelMetrics
 from earmark.models import ModelSpec
-from earmark.report import Baseline, Leak, Measure
+from earmark.report import Baseline, BaselineKind, Leak, Measure
 
 Statistic = Callable[[metrics.Counts], NDArray[np.float64]]
 
@@ -138,7 +138,9 @@ def plain_measures(scored: Scored) -> tuple[Measure, ...]:
     )
 
 
-def rival(name: str, what: str, scored: Scored, scores: NDArray[np.floating]) -> Baseline:
+def rival(
+    name: str, what: str, scored: Scored, scores: NDArray[np.floating], kind: BaselineKind = "rival"
+) -> Baseline:
     """The headline figures of other scores `[n, n_classes]` of the same clips, and how far the network is ahead."""
     scores = np.where(np.isnan(scored.scores[:, :1]), np.nan, scores)
     groups, files = splits.units(scored.table, fold=False), scored.table.frame["file"].to_numpy()
@@ -151,7 +153,7 @@ def rival(name: str, what: str, scored: Scored, scores: NDArray[np.floating]) ->
     difference = metrics.bootstrap(
         lambda a, b: first(a) - first(b), ours, theirs, groups=groups, recordings=files
     )
-    return Baseline(name, found, difference, what)
+    return Baseline(name, found, difference, what, kind)
 
 
 def truth_of(scored: Scored, i: int) -> str:

@@ -44,6 +44,10 @@ class Measure:
     """In plain words, for the first screen."""
 
 
+BaselineKind = Literal["rival", "chosen", "mean"]
+"""`chosen`: the cheap model that is best on training groups held out; `mean`: of its scores and the network's."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What something plain reaches on the same clips."""
@@ -53,6 +57,7 @@ class Baseline:
     difference: Interval | None = None
     """Network minus baseline in the report's first measure, clip by clip, resampled in pairs."""
     what: str = ""
+    kind: BaselineKind = "rival"
 
 
 @dataclass(frozen=True)
@@ -234,13 +239,18 @@ def _how_sure(report: Report) -> Answer:
 
 def _better(report: Report) -> Answer:
     first, question = report.measures[0], "Is it better than something plain?"
-    rivals = [(value, b) for b in report.baselines if (value := _value(b, first.name)) is not None]
+    plain = [b for b in report.baselines if b.kind != "mean"]
+    rivals = [(value, b) for b in plain if (value := _value(b, first.name)) is not None]
     if not rivals or first.clips.value is None:
         return Answer(question, "careful", "Not known", "No baseline was measured.")
     value, best = max(rivals, key=lambda rival: rival[0])
     figures = f"{first.name} {percent(first.clips.value)} against {percent(value)}"
     gap = best.difference
     between = f" The difference is {points(gap)}." if gap is not None and gap.low is not None else ""
+    mean = next((_value(b, first.name) for b in report.baselines if b.kind == "mean"), None)
+    partner = next((b.name for b in report.baselines if b.kind == "chosen"), "")
+    if mean is not None and partner:
+        between += f" The mean of its scores and those of {partner} reaches {percent(mean)}."
     if first.clips.value <= value:
         return Answer(question, "bad", "No", f"The network does not beat {best.name}: {figures}.{between}")
     if gap is None or gap.low is None:

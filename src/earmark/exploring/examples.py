@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from earmark import audio, charts
+from earmark.describing import Described
 from earmark.drawing import Format
 from earmark.exploring.corpus import Corpus
 from earmark.exploring.measuring import Listening
 from earmark.exploring.memo import Memo, key_of
-from earmark.exploring.statistics import Described
 from earmark.features import MFCC, STFT, FeatureConfig, Features, LogMel
 
 LONGEST_SECONDS = 10.0

@@ -8,18 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.describing import Described, describe_sounds
 from earmark.errors import UserError
 from earmark.exploring import counting, folder, mapping, ranking
 from earmark.exploring.corpus import Corpus, read_corpus
+from earmark.exploring.embedding import embed
 from earmark.exploring.examples import Example, examples
 from earmark.exploring.measuring import Listening, measure
 from earmark.exploring.memo import Memo
-from earmark.exploring.statistics import Described, describe_sounds, embed
 from earmark.report import percent
 from earmark.run import open_run
 from earmark.tables import counted
 
 Say = Callable[[str], None]
+
+
+RATE = 22050
+"""Rate in Hz at which clips are described."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def look(corpus: Corpus, options: Options, name: str) -> Exploration:
     if not heard.good().any():
         _refuse_nothing(corpus, heard)
     say("describing their sound")
-    statistics = describe_sounds(corpus.table, progress)
+    statistics = describe_sounds(corpus.table, RATE, progress=progress)
     described = statistics if options.run is None else embed(corpus.table, options.run, progress)
     counts, same = counting.count(corpus, heard), counting.twins(corpus, heard)
     good = np.flatnonzero(heard.good())

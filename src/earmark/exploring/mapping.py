@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.describing import Described
 from earmark.exploring.memo import Memo, key_of
-from earmark.exploring.statistics import Described
 
 MOST_TSNE = 3000
 """Clips up to which t-SNE is drawn; beyond, the two first principal components."""
