@@ -130,6 +130,12 @@ TINY = (
 
 
 @pytest.fixture
+def tiny_settings() -> tuple[str, ...]:
+    """What makes the default recipe small."""
+    return TINY
+
+
+@pytest.fixture
 def tiny() -> Recipe:
     """The default recipe, made small."""
     return read_recipe("default", TINY)

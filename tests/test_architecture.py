@@ -32,6 +32,7 @@ FLOORS = [
     },
     {"training", "evaluation", "page", "closeups", "modelcard", "exploring"},
     {"demo", "protocols"},
+    {"experiments"},
     {"cli"},
 ]
 HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "scipy", "av", "soundfile", "numpy", "tqdm", "jinja2"}

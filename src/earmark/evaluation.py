@@ -20,7 +20,7 @@ from earmark.page import grouped_by, tell
 from earmark.prediction import labels_of, score_clips
 from earmark.report import Baseline, BaselineKind, Leak, percent, span, write_report
 from earmark.run import Run, open_run
-from earmark.tables import RowWriter, counted
+from earmark.tables import RowWriter, aligned, counted
 
 MOST_LEARNT = 2000
 """Training clips that are scored, to be shown beside the test clips."""
@@ -106,6 +106,32 @@ def _some(train: ClipTable) -> ClipTable:
     return train.take(np.sort(rows))
 
 
+def read_scored(run: Run) -> Scored:
+    """The run's own test clips with the scores that an evaluation wrote down.
+
+    Raises:
+        UserError: it was not evaluated, or its scores are of other clips than its own test split.
+    """
+    import pandas as pd
+
+    own, spec = run.clips(), run.spec()
+    table = own.take(own.column("split") == "test")
+    place = run.path / "scores.csv"
+    if not place.is_file():
+        raise UserError(place, "no such file", f"Write it by: earmark evaluate {run.path}")
+    rows = pd.read_csv(place, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
+    keys = list(rows.iloc[:, :3].itertuples(index=False, name=None))
+    columns = (table.frame["file"], table.frame["start"], table.frame["end"])
+    wanted = [(name, format_seconds(a), format_seconds(b)) for name, a, b in zip(*columns, strict=True)]
+    if keys != wanted or tuple(rows.columns[4:]) != spec.classes:
+        raise UserError(
+            place, "these are not the scores of the run's test clips", f"Again: earmark evaluate {run.path}"
+        )
+    scores = rows.iloc[:, 4:].replace("", "nan").to_numpy(np.float32)
+    reasons = tuple(rows["reason"])
+    return Scored(spec, table, table.targets(spec.classes), scores, reasons, ("",) * len(rows))
+
+
 def describe(found: Evaluation) -> str:
     """The headline figures, baselines and warnings, for a terminal."""
     rows = [("", "figure", "95 % interval")]
@@ -123,10 +149,6 @@ def describe(found: Evaluation) -> str:
         rows.append(
             (f"{first} with whole groups", percent(found.leak.grouped.value), span(found.leak.grouped))
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
     mark = {"no": "", "possible": found.leak.why, "leaks": f"LEAKS: {found.leak.why}"}[found.leak.status]
     notes = [found.measures[0].clips.note, *found.notes, mark]
     without = (
@@ -134,7 +156,7 @@ def describe(found: Evaluation) -> str:
         if found.n_unusable
         else ""
     )
-    return "\n".join([*lines, *(f"note: {note}" for note in [*notes, without] if note)])
+    return "\n".join([aligned(rows), *(f"note: {note}" for note in [*notes, without] if note)])
 
 
 # -- what is beside the network ------------------------------------------------------------------------------

@@ -90,7 +90,8 @@ def recording_figures(scored: Scored) -> SingleLabelMetrics | MultiLabelMetrics 
     return figures(scored.targets[found.first][one_truth], found.scores[one_truth], scored.spec)
 
 
-def _statistics(scored: Scored) -> tuple[tuple[str, Statistic, str], ...]:
+def statistics_of(scored: Scored) -> tuple[tuple[str, Statistic, str], ...]:
+    """The headline figures: name, function of counts, and meaning; the first one decides."""
     if scored.targets.ndim == 2:
         return (
             ("macro F1", metrics.macro_f1, "F1 a class, each class counting the same"),
@@ -103,14 +104,16 @@ def _statistics(scored: Scored) -> tuple[tuple[str, Statistic, str], ...]:
     )
 
 
-def _counts(scored: Scored, scores: NDArray[np.floating]) -> metrics.Counts:
-    return metrics.count(scored.targets, scores, scored.spec.thresholds or 0.5)
+def counts_of(scored: Scored, scores: NDArray[np.floating] | None = None) -> metrics.Counts:
+    """Hits and misses of each clip by the network's scores, or by others."""
+    given = scored.scores if scores is None else scores
+    return metrics.count(scored.targets, given, scored.spec.thresholds or 0.5)
 
 
 def measures(scored: Scored) -> tuple[Measure, ...]:
     """The headline figures over clips, and over recordings where those have several, with intervals."""
     groups, files = splits.units(scored.table, fold=False), scored.table.frame["file"].to_numpy()
-    over_clips = _counts(scored, scored.scores)
+    over_clips = counts_of(scored)
     by_file = metrics.by_recording(scored.scores, files)
     rows = np.flatnonzero(by_file.agree(scored.targets))
     whole = len(by_file.recordings) < len(scored.table) and not np.isnan(by_file.scores[rows]).all()
@@ -124,17 +127,17 @@ def measures(scored: Scored) -> tuple[Measure, ...]:
             metrics.bootstrap(statistic, over_files, groups=groups[by_file.first][rows]) if whole else None,
             meaning,
         )
-        for name, statistic, meaning in _statistics(scored)
+        for name, statistic, meaning in statistics_of(scored)
     )
 
 
 def plain_measures(scored: Scored) -> tuple[Measure, ...]:
     """The headline figures over clips, without intervals."""
-    counts = _counts(scored, scored.scores)
+    counts = counts_of(scored)
     total = counts.map(lambda x: x.sum(axis=0))
     return tuple(
         Measure(name, metrics.Interval(float(statistic(total))), None, meaning)
-        for name, statistic, meaning in _statistics(scored)
+        for name, statistic, meaning in statistics_of(scored)
     )
 
 
@@ -144,12 +147,12 @@ def rival(
     """The headline figures of other scores `[n, n_classes]` of the same clips, and how far the network is ahead."""
     scores = np.where(np.isnan(scored.scores[:, :1]), np.nan, scores)
     groups, files = splits.units(scored.table, fold=False), scored.table.frame["file"].to_numpy()
-    theirs, ours = _counts(scored, scores), _counts(scored, scored.scores)
+    theirs, ours = counts_of(scored, scores), counts_of(scored)
     found = tuple(
         Measure(each, metrics.bootstrap(statistic, theirs, groups=groups, recordings=files), None, meaning)
-        for each, statistic, meaning in _statistics(scored)
+        for each, statistic, meaning in statistics_of(scored)
     )
-    first = _statistics(scored)[0][1]
+    first = statistics_of(scored)[0][1]
     difference = metrics.bootstrap(
         lambda a, b: first(a) - first(b), ours, theirs, groups=groups, recordings=files
     )

@@ -92,7 +92,12 @@ def make_plan(table: ClipTable, recipe: Recipe, progress: bool = False) -> Plan:
 def settled(recipe: Recipe) -> Recipe:
     """The recipe of a run whose clips are cut and divided already, for going on with them as they are."""
     keep = recipe.split
-    split = SplitSettings(valid_fraction=keep.valid_fraction, protocol=keep.protocol, seed=keep.seed)
+    split = SplitSettings(
+        valid_fraction=keep.valid_fraction,
+        protocol=keep.protocol,
+        seed=keep.seed,
+        partial_test=keep.partial_test,
+    )
     return dataclasses.replace(recipe, clips=Cutting(), split=split)
 
 
@@ -224,7 +229,7 @@ def _cropping(recipe: Recipe, clip_seconds: float) -> Cropping:
 
 def _warnings(table: ClipTable, sounds: Sequence[str], recipe: Recipe, given: bool) -> tuple[str, ...]:
     """What is wrong with a split but does not stop it; a leak stops it unless it is the protocol."""
-    found = splits.check_classes(table)
+    found = splits.check_classes(table, recipe.split.partial_test)
     if recipe.split.protocol == "segments":
         return (
             *found,

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from earmark import __version__, settings
 from earmark.clips import ClipTable, read_clips, write_clips
@@ -177,6 +178,24 @@ class Run:
         else:
             order = rows.sort_values(["valid_macro_f1", "valid_loss"], ascending=[False, True], kind="stable")
         return int(order["epoch"].iloc[0]) if len(order) else 0
+
+    def spec(self) -> ModelSpec:
+        """What the model is made of."""
+        return _read_spec(self.model_path / "model.toml")
+
+    def metrics(self) -> dict[str, Any]:
+        """What an evaluation of the run found, as it wrote it down.
+
+        Raises:
+            UserError: it was not evaluated, or the file is damaged.
+        """
+        place = self.path / "metrics.json"
+        try:
+            return dict(json.loads(place.read_text("utf-8")))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                place, f"it cannot be read: {error}", f"Write it by: earmark evaluate {self.path}"
+            ) from error
 
     def model(self, device: str = "cpu") -> Classifier:
         """The trained classifier, ready to score."""

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from earmark import drawing
 from earmark.drawing import BLUE, GREY, INK, ORANGE, Format
+from earmark.metrics import Interval
 
 if TYPE_CHECKING:
     import pandas
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 COLUMNS = 240
 """Of a small waveform: more would be finer than its pixels."""
 PALE = "#9ec9e2"
+COLOURS = (BLUE, ORANGE, "#009E73", INK, "#CC79A7", "#56B4E9", "#E69F00", GREY)
+MOST_FIGURES = 60
+"""Rows of figures in one picture."""
+MOST_CURVES = 12
+"""Runs in one picture of curves."""
 
 Numbers = NDArray[np.float64]
 
@@ -108,6 +114,105 @@ def both_sides(
         drawing._quiet(axes)
     panels[0].set_ylabel("share of the clips")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+    return drawing._bytes(figure, format)
+
+
+def figures(
+    rows: Sequence[tuple[str, Interval | None, Interval | None]],
+    name: str,
+    *,
+    title: str,
+    format: Format = "png",
+) -> bytes:
+    """A row each with its figures in [0, 1]: on validation clips (a circle) and on test clips, with the interval.
+
+    Args:
+        rows: name, figure on validation clips, figure on test clips; the first on top.
+        name: of the figure.
+        title: what it is a picture of.
+        format: "png" or "svg".
+    """
+    shown = rows[:MOST_FIGURES]
+    if not shown:
+        return drawing._nothing(title, "nothing to show", format)
+    more = f" (the first {MOST_FIGURES} of {len(rows)})" if len(rows) > MOST_FIGURES else ""
+    figure, axes = drawing._figure(8.0, 1.5 + 0.3 * len(shown), title + more)
+    for y, (_, valid, test) in enumerate(shown):
+        for one, colour, marker in ((test, BLUE, "s"), (valid, ORANGE, "o")):
+            if one is None or one.value is None:
+                continue
+            if one.low is not None and one.high is not None:
+                axes.plot(
+                    [one.low, one.high], [y, y], color=PALE, linewidth=4, solid_capstyle="butt", zorder=1
+                )
+            axes.plot(one.value, y, marker, color=colour, markeredgecolor=INK, markeredgewidth=0.6, zorder=3)
+    if any(one is not None for _, one, _ in shown):
+        axes.plot([], [], "o", color=ORANGE, markeredgecolor=INK, label="validation clips")
+    if any(one is not None for _, _, one in shown):
+        axes.plot([], [], "s", color=BLUE, markeredgecolor=INK, label="test clips")
+        axes.plot([], [], color=PALE, linewidth=4, label="95 % interval")
+    names = [label for label, _, _ in shown]
+    axes.set_yticks(
+        range(len(shown)), drawing._drawable(names), fontfamily=drawing._families(names), fontsize=9
+    )
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1.02), xlabel=name)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+    axes.grid(color="#e8e8e8", linewidth=0.7)
+    figure.legend(fontsize=8, frameon=False, loc="outside lower right", ncols=3)
+    return drawing._bytes(figure, format)
+
+
+def curves(
+    histories: Sequence[tuple[str, pandas.DataFrame]],
+    *,
+    title: str = "Learning curves",
+    format: Format = "png",
+) -> bytes:
+    """Loss and accuracy of several runs over their steps: training, and validation where there is any.
+
+    Args:
+        histories: name of the run, and its rows with `step`, `loss`, and perhaps `accuracy`, `valid_loss`,
+            `valid_accuracy`; the first `MOST_CURVES` are drawn.
+        title: what it is a picture of.
+        format: "png" or "svg".
+    """
+    shown = [one for one in histories if len(one[1])][:MOST_CURVES]
+    if not shown:
+        return drawing._nothing(title, "no epoch yet", format)
+    panels = [
+        ("training loss", "loss"), ("training accuracy", "accuracy"),
+        ("validation loss", "valid_loss"), ("validation accuracy", "valid_accuracy"),
+    ]  # fmt: skip
+    panels = [
+        (words, key) for words, key in panels if any(key in f and f[key].notna().any() for _, f in shown)
+    ]
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(9.0, 0.8 + 2.4 * rows), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False)
+    names = drawing._drawable([name for name, _ in shown])
+    for axes, (words, key) in zip(grid.flat, panels, strict=False):
+        for i, ((_, frame), name) in enumerate(zip(shown, names, strict=True)):
+            if key in frame:
+                dash = ("-", "--", "-.", ":")[i % 4]
+                axes.plot(
+                    frame["step"],
+                    frame[key],
+                    dash,
+                    color=COLOURS[i % len(COLOURS)],
+                    linewidth=1.5,
+                    label=name,
+                )
+        axes.set(xlabel="step", ylabel=words)
+        axes.set_ylim(0, 1.03 if "accuracy" in key else None)
+        axes.grid(axis="y", color="#e8e8e8", linewidth=0.7)
+        drawing._quiet(axes)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    font = {"family": drawing._families([name for name, _ in shown]), "size": 8}
+    figure.legend(handles, labels, prop=font, frameon=False, loc="outside lower left", ncols=2)
+    more = f" (the first {MOST_CURVES} of {len(histories)} runs)" if len(histories) > MOST_CURVES else ""
+    figure.suptitle(title + more, x=0.01, ha="left", fontsize=11, color=INK)
     return drawing._bytes(figure, format)
 
 

@@ -85,7 +85,9 @@ def write_toml(values: Mapping[str, object]) -> str:
 
 
 def write_value(value: object) -> str:
-    """A value as TOML text, as `with_setting` reads it."""
+    """A value as TOML text in one line, as `with_setting` reads it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(write_value, value))}]"
     return tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
 
 

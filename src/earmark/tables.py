@@ -168,6 +168,14 @@ def did_you_mean(name: str, choices: Sequence[str]) -> str:
     return f"Did you mean {folded[near[0]]!r}? " if near else ""
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lines of text with the cells of all rows, as many in each, beneath each other."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
 class RowWriter:
     """Writes rows of CSV, each in quotes where it has a lone carriage return, which readers take for a row's end.
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from earmark import __version__
-from earmark.cli import corpus, exploring, learning, using
+from earmark.cli import corpus, experimenting, exploring, learning, using
 from earmark.cli.arguments import DONE, ERROR, EXIT_CODES, INTERRUPTED, USAGE, say
 from earmark.errors import UsageError, UserError
 
@@ -67,6 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
         exploring.add_explore,
         learning.add_train,
         learning.add_evaluate,
+        experimenting.add_sweep,
+        experimenting.add_cv,
+        experimenting.add_compare,
         using.add_predict,
         using.add_recipes,
         using.add_summary,

@@ -35,6 +35,21 @@ def add_train(commands: Commands) -> None:
         "train a classifier on a clip table or a folder, and evaluate it",
         "earmark train clips.csv -o runs/first",
     )
+    add_material(parser)
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=a_path,
+        metavar="RUN",
+        help="run folder to make (default: runs/ and date, time and recipe)",
+    )
+    parser.add_argument("--test-fold", metavar="K", help="test on this fold of the column fold")
+    parser.add_argument("--test-group", metavar="G", help="test on this group")
+    _add_way(parser)
+
+
+def add_material(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is trained: clips, recipe, seed."""
     parser.add_argument(
         "source",
         type=a_path,
@@ -54,15 +69,6 @@ def add_train(commands: Commands) -> None:
         help="change a setting of the recipe, such as training.epochs=20; may be given again",
     )
     parser.add_argument(
-        "-o",
-        "--out",
-        type=a_path,
-        metavar="RUN",
-        help="run folder to make (default: runs/ and date, time and recipe)",
-    )
-    parser.add_argument("--test-fold", metavar="K", help="test on this fold of the column fold")
-    parser.add_argument("--test-group", metavar="G", help="test on this group")
-    parser.add_argument(
         "--seed", type=int, metavar="N", help="seed of the split and of training (default: 0)"
     )
     parser.add_argument(
@@ -72,11 +78,10 @@ def add_train(commands: Commands) -> None:
         help="folder that the table's files are relative to (default: as imported)",
     )
     add_layout(parser)
-    _add_way(parser)
 
 
-def _add_way(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say how to train, as far as it does not belong to the recipe."""
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what it is trained on."""
     parser.add_argument(
         "--device",
         default="auto",
@@ -89,6 +94,11 @@ def _add_way(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads on a CPU (default: what is quickest here and now)",
     )
+
+
+def _add_way(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how to train, as far as it does not belong to the recipe."""
+    add_machine(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's events too")
     parser.add_argument(
         "--no-evaluate", action="store_true", help="do not evaluate on the test split afterwards"
@@ -121,7 +131,7 @@ def _train(args: argparse.Namespace) -> int:
         args.after_interrupt = f"; go on with: earmark train --resume {shlex.quote(str(args.resume))}"
         run = protocols.resume(args.resume, options, say, not args.no_grouped)
     else:
-        table, recipe = _table_to_train(args, _recipe(args))
+        table, recipe = table_to_train(args, recipe_of(args))
         out = args.out or _dated(args.recipe)
         args.after_interrupt = (
             f"; if {out} is there, go on with: earmark train --resume {shlex.quote(str(out))}"
@@ -134,12 +144,13 @@ def _train(args: argparse.Namespace) -> int:
     return SOME_UNUSABLE if run.unusable_path.exists() else DONE
 
 
-def _table_to_train(args: argparse.Namespace, recipe: Recipe) -> tuple[ClipTable, Recipe]:
+def table_to_train(args: argparse.Namespace, recipe: Recipe) -> tuple[ClipTable, Recipe]:
+    """The clips that are named, and the recipe as they allow it."""
     from earmark import clips, featurefile, layouts
 
     if args.source is None:
         raise UsageError(
-            "earmark train", "no clip table and no folder is named", "For example: earmark train clips.csv"
+            "clips.csv|FOLDER", "no clip table and no folder is named", "For example: earmark train clips.csv"
         )
     if args.source.is_dir():
         return layouts.import_folder(
@@ -150,7 +161,8 @@ def _table_to_train(args: argparse.Namespace, recipe: Recipe) -> tuple[ClipTable
     return clips.regrouped(clips.read_clips(args.source, args.root), args.group), recipe
 
 
-def _recipe(args: argparse.Namespace) -> Recipe:
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe that is named, with its changes."""
     from earmark.recipe import read_recipe
     from earmark.settings import write_value
 
@@ -158,7 +170,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     if args.seed is not None:
         changes += [f"training.seed={args.seed}", f"split.seed={args.seed}"]
     for name in ("test_fold", "test_group"):
-        if (value := getattr(args, name)) is not None:
+        if (value := getattr(args, name, None)) is not None:
             changes.append(f"split.{name}={write_value(value)}")
     return read_recipe(args.recipe, changes)
 

@@ -1,0 +1,133 @@
+"""A folder of trainings that are each done once: what is finished is kept, what was broken off goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark import settings, training
+from earmark.clips import ClipTable
+from earmark.errors import UserError
+from earmark.evaluation import evaluate
+from earmark.files import replacing
+from earmark.recipe import Recipe
+from earmark.run import Run
+from earmark.training import Options, Say
+
+MARK = "experiment.toml"
+"""The file that says what an experiment's folder is, and what it was begun with."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of an experiment."""
+
+    name: str
+    """Of its run's folder."""
+    table: ClipTable
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial."""
+
+    trial: Trial
+    run: Run | None
+    """Trained and evaluated; none where it failed."""
+    reason: str = ""
+    """Why it failed."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Time that the epochs took."""
+        return None if self.run is None else float(self.run.history()["seconds"].sum())
+
+
+def begin(folder: Path, kind: str, facts: dict[str, str]) -> None:
+    """Make an experiment's folder, or go on with one that was begun with the same.
+
+    Args:
+        folder: the place.
+        kind: `sweep` or `cv`.
+        facts: what must not change while the experiment goes on: a fingerprint by name.
+
+    Raises:
+        UserError: something else is there, or it was begun with something else.
+    """
+    mark = folder / MARK
+    if mark.is_file():
+        found = settings.read_toml(mark)
+        changed = [name for name, value in {"kind": kind, **facts}.items() if found.get(name) != value]
+        if changed:
+            raise UserError(
+                folder,
+                f"it was begun with another {' and another '.join(changed)}",
+                "Choose another -o, or repeat the command that it was begun with.",
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(folder, "this holds something else than an experiment", "Choose another -o.")
+    with replacing(mark) as file:
+        file.write(settings.write_toml({"kind": kind, **facts}))
+
+
+def fingerprint(table: ClipTable) -> str:
+    """A hash of a table's cells: another one means other clips."""
+    text = table.frame.to_csv(index=False, float_format="%.6f")
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def carry_out(
+    trials: Sequence[Trial], folder: Path, options: Options, say: Say, told: Callable[[Run], str]
+) -> Iterator[Outcome]:
+    """Train and evaluate each trial unless that is done; a trial that fails stops no other.
+
+    Args:
+        trials: in their order.
+        folder: runs go into `runs/` there.
+        options: device, threads and the like.
+        say: takes a line for the person who waits: which trial, what came of it, and how long the rest may take.
+        told: what to say of a run.
+    """
+    started, done = time.perf_counter(), 0
+    for i, trial in enumerate(trials, start=1):
+        known = Run(folder / "runs" / trial.name)
+        fresh = not (known.is_trained and (known.path / "scores.csv").is_file())
+        if fresh:
+            say(f"[{i} of {len(trials)}] {trial.name} ...")
+        outcome = _carry_out_one(trial, known, options)
+        done += fresh
+        said = f"failed: {outcome.reason}" if outcome.run is None else told(outcome.run)
+        left = (time.perf_counter() - started) / done * (len(trials) - i) if done else 0.0
+        about = f"; about {max(1, round(left / 60))} min left" if fresh and i < len(trials) else ""
+        say(f"[{i} of {len(trials)}] {trial.name}: {said}{'' if fresh else ' (was done already)'}{about}")
+        yield outcome
+
+
+def _carry_out_one(trial: Trial, run: Run, options: Options) -> Outcome:
+    quiet: Say = lambda line: None  # noqa: E731
+    try:
+        if not run.is_trained:
+            if run.facts_path.is_file():
+                training.resume(run.path, options, quiet)
+            else:
+                if run.path.exists():  # broken off before it said what it is
+                    shutil.rmtree(run.path)
+                training.train(trial.table, trial.recipe, run.path, options, quiet)
+        if not (run.path / "metrics.json").is_file() or not (run.path / "scores.csv").is_file():
+            evaluate(run.path, progress=options.progress)
+    except UserError as error:
+        return Outcome(trial, None, str(error))
+    return Outcome(trial, run)
+
+
+def with_split(table: ClipTable, split: Sequence[str]) -> ClipTable:
+    """The table with its split as given, and nothing in it that says otherwise."""
+    frame = table.frame.drop(columns=["fold", "split"], errors="ignore")
+    return dataclasses.replace(table, frame=frame).with_column("split", split)
