@@ -140,5 +140,9 @@ def test_an_evaluation_has_its_training_clips_beside_it(trained: Path, tmp_path:
     page = found.report_path.read_text()
     for words in ("on its own training clips", "What it got right", "About the boundary", 'href="#cell-0-0"'):
         assert words in page
+    names = {path.name for path in (tmp_path / "run" / "pictures").iterdir()}
+    assert names == {
+        f"{n}.{f}" for n in ("confusion", "history", "steps", "both_sides") for f in ("png", "svg")
+    }
     other = evaluate(tmp_path / "run", found.scored.table, tmp_path / "other")
     assert other.learnt is None

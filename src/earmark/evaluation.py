@@ -16,9 +16,9 @@ from earmark.featurefile import read_feature_file
 from earmark.files import replacing
 from earmark.findings import Evaluation, Scored, truth_of
 from earmark.modelcard import write_card
-from earmark.page import grouped_by, tell
+from earmark.page import Drawing, drawings, grouped_by, tell
 from earmark.prediction import labels_of, score_clips
-from earmark.report import Baseline, BaselineKind, Leak, percent, span, write_report
+from earmark.report import Baseline, BaselineKind, Leak, Report, percent, span, write_report
 from earmark.run import Run, open_run
 from earmark.tables import RowWriter, aligned, counted
 
@@ -67,6 +67,7 @@ def evaluate(
     write_report(found.report_path, report)
     if table is None:
         write_card(folder / "MODEL_CARD.md", run, found, report)
+        _write_pictures(folder / "pictures", report, drawings(run, found))
     if table is None and report.confusion is not None:
         logbook.add_picture(run, "confusion", report.confusion.data)
     return found
@@ -257,6 +258,15 @@ def _write_predictions(found: Evaluation) -> None:
         writer = RowWriter(file)
         writer.writerow(["file", "start", "end", "truth", "prediction", "reason", *scored.spec.classes])
         writer.writerows(rows)
+
+
+def _write_pictures(folder: Path, report: Report, drawn: dict[str, Drawing]) -> None:
+    """The report's pictures as PNG, as they stand in it, and as SVG."""
+    for name, one in drawn.items():
+        with replacing(folder / f"{name}.png", "wb") as file:
+            file.write(getattr(report, name).data)
+        with replacing(folder / f"{name}.svg", "wb") as file:
+            file.write(one.draw("svg"))
 
 
 def _write_metrics(found: Evaluation) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 
 from earmark import __version__, audio, closeups, drawing, findings, metrics, runcharts, splits
 from earmark.clips import ClipTable, read_clips
+from earmark.drawing import Format
 from earmark.findings import Evaluation
 from earmark.metrics import MultiLabelMetrics, SingleLabelMetrics
 from earmark.report import Average, Picture, Report, SplitCount, Unreadable
@@ -25,8 +28,8 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         found: what was found.
         own_test: whether the run's own test split was scored.
     """
-    history = run.history()
-    best = run.best_epoch
+    n_epochs = len(run.history())
+    drawn = {name: Picture(one.draw("png"), one.alt) for name, one in drawings(run, found).items()}
     single = isinstance(found.clips, SingleLabelMetrics)
     matrix = found.clips.confusion if isinstance(found.clips, SingleLabelMetrics) else ()
     classes = found.scored.spec.classes
@@ -37,25 +40,20 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         measures=found.measures,
         leak=found.leak,
         grouped_by=grouped_by(own),
-        chosen_by=_chosen_by(run, len(history)),
+        chosen_by=_chosen_by(run, n_epochs),
         splits=_split_counts(own) if own_test else (_split_count("these clips", found.scored.table),),
         baselines=found.baselines,
         per_class=found.clips.per_class,
         averages=_averages(found.clips),
         absent=found.clips.absent,
         confusions=metrics.confusions(matrix, classes) if single else (),
-        confusion=_confusion_picture(matrix, classes) if single else None,
+        confusion=drawn.get("confusion"),
         classes=classes,
         cells=closeups.cells(found.scored) if single else (),
-        history=Picture(
-            drawing.history(history, chosen=best),
-            f"loss and validation figures over {len(history)} epochs; kept: {best}",
-        )
-        if len(history)
-        else None,
-        steps=_steps_picture(run),
+        history=drawn.get("history"),
+        steps=drawn.get("steps"),
         on_training=() if found.learnt is None else findings.plain_measures(found.learnt),
-        both_sides=_both_sides(found),
+        both_sides=drawn.get("both_sides"),
         boundaries=closeups.boundary_pictures(found.scored),
         warnings=found.notes,
         unreadable=_unreadable(run, found, own_test),
@@ -83,12 +81,43 @@ def grouped_by(table: ClipTable) -> str:
     return " and ".join(names) or "recording"
 
 
-def _confusion_picture(matrix: tuple[tuple[int, ...], ...], classes: tuple[str, ...]) -> Picture:
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that can be drawn in either format, and the words for those who do not see it."""
+
+    draw: Callable[[Format], bytes]
+    alt: str
+
+
+def drawings(run: Run, found: Evaluation) -> dict[str, Drawing]:
+    """The pictures of a report by name, as far as there is something to draw."""
+    every = (_confusion(found), _history(run), _steps(run), _both_sides(found))
+    names = ("confusion", "history", "steps", "both_sides")
+    return {name: one for name, one in zip(names, every, strict=True) if one is not None}
+
+
+def _confusion(found: Evaluation) -> Drawing | None:
+    if not isinstance(found.clips, SingleLabelMetrics):
+        return None
+    matrix, classes = found.clips.confusion, found.scored.spec.classes
     worst = metrics.confusions(matrix, classes, most=3)
     said = (
         "; ".join(f"{one.clips} of {one.truth} taken for {one.prediction}" for one in worst) or "no mistakes"
     )
-    return Picture(drawing.confusion(matrix, classes), f"confusion matrix of {len(classes)} classes: {said}")
+    return Drawing(
+        lambda format: drawing.confusion(matrix, classes, format=format),
+        f"confusion matrix of {len(classes)} classes: {said}",
+    )
+
+
+def _history(run: Run) -> Drawing | None:
+    rows, best = run.history(), run.best_epoch
+    if not len(rows):
+        return None
+    return Drawing(
+        lambda format: drawing.history(rows, chosen=best, format=format),
+        f"loss and validation figures over {len(rows)} epochs; kept: {best}",
+    )
 
 
 def _split_counts(table: ClipTable) -> tuple[SplitCount, ...]:
@@ -120,23 +149,26 @@ def _averages(found: SingleLabelMetrics | MultiLabelMetrics) -> tuple[Average, .
     return tuple(Average(name, one.precision, one.recall, one.f1) for name, one in lines)
 
 
-def _steps_picture(run: Run) -> Picture | None:
+def _steps(run: Run) -> Drawing | None:
     frame = run.steps()
     if frame is None or not len(frame):
         return None
     median = frame["seconds"].median()
-    return Picture(
-        runcharts.steps(frame), f"loss of {len(frame):,} minibatches, half of them within {median:.3g} s"
+    return Drawing(
+        lambda format: runcharts.steps(frame, format=format),
+        f"loss of {len(frame):,} minibatches, half of them within {median:.3g} s",
     )
 
 
-def _both_sides(found: Evaluation) -> Picture | None:
+def _both_sides(found: Evaluation) -> Drawing | None:
     if found.learnt is None:
         return None
     train, test = (closeups.true_class_scores(one) for one in (found.learnt, found.scored))
     middle = [f"{np.nanmedian(values):.2f}" for values in (train, test)]
-    said = f"scores of the true class; the median is {middle[0]} in training and {middle[1]} in the test"
-    return Picture(runcharts.both_sides(train, test), said)
+    return Drawing(
+        lambda format: runcharts.both_sides(train, test, format=format),
+        f"scores of the true class; the median is {middle[0]} in training and {middle[1]} in the test",
+    )
 
 
 def _row(table: ClipTable, i: int, reason: str) -> tuple[str, float, float | None, str]:
