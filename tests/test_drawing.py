@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from earmark import drawing
+from earmark import canvas, drawing, lettering
 from earmark.drawing import Segment
 
 ODD_NAMES = [
@@ -113,22 +113,22 @@ def test_rows_are_shaded_by_their_own_clips() -> None:
 
 
 def test_long_names_keep_both_ends_and_stay_apart() -> None:
-    one, two = drawing._drawable([f"acoustic guitar, plucked, close microphone {i}" for i in (1, 2)])
+    one, two = lettering.drawable([f"acoustic guitar, plucked, close microphone {i}" for i in (1, 2)])
     assert (one[:8], one[-3:], two[-3:]) == ("acoustic", "e 1", "e 2")
-    assert len(one) <= drawing.LONGEST_NAME
-    same = drawing._drawable(["x" * 20 + "1" + "x" * 20, "x" * 20 + "2" + "x" * 20])
+    assert len(one) <= lettering.LONGEST_NAME
+    same = lettering.drawable(["x" * 20 + "1" + "x" * 20, "x" * 20 + "2" + "x" * 20])
     assert len(set(same)) == 2
 
 
 def test_letters_that_no_font_has_become_boxes_with_a_number() -> None:
-    assert drawing._drawable(["a", "\U0001f9ff\U0001f9ff"])[0] == "a"
-    assert drawing._drawable(["a", "\ue000"])[1] == "\ufffd"
-    absent = next(c for c in map(chr, range(0x13000, 0x13400)) if c in drawing._missing([c]))
-    assert drawing._drawable(["a", absent * 2])[1] == "2: \u25af\u25af"
+    assert lettering.drawable(["a", "\U0001f9ff\U0001f9ff"])[0] == "a"
+    assert lettering.drawable(["a", "\ue000"])[1] == "\ufffd"
+    absent = next(c for c in map(chr, range(0x13000, 0x13400)) if c in lettering.missing([c]))
+    assert lettering.drawable(["a", absent * 2])[1] == "2: \u25af\u25af"
 
 
 def test_frequencies_are_labelled_where_they_lie() -> None:
-    places, labels = drawing._frequency_ticks(MEL)
+    places, labels = canvas.frequency_ticks(MEL)
     assert labels[:3] == ["50", "100", "200"]
     assert np.interp(places, np.arange(64), MEL) == pytest.approx(
         [float(label.replace("\u202f", "")) for label in labels]
@@ -139,8 +139,8 @@ def test_frequencies_are_labelled_where_they_lie() -> None:
 def test_long_sounds_keep_their_peaks() -> None:
     values = np.full((2, 50_000), -80.0)
     values[1, 33_333] = 0.0
-    fewer = drawing._fewer_columns(values)
-    assert fewer.shape == (2, drawing.MOST_COLUMNS)
+    fewer = canvas.fewer_columns(values)
+    assert fewer.shape == (2, canvas.MOST_COLUMNS)
     assert fewer[1].max() == 0.0
 
 

@@ -11,15 +11,27 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from earmark import drawing
-from earmark.drawing import BLUE, DYNAMIC_RANGE_DB, GREY, INK, ORANGE, Format
+from earmark.canvas import (
+    BLUE,
+    DYNAMIC_RANGE_DB,
+    GREY,
+    INK,
+    ORANGE,
+    Format,
+    fewer_columns,
+    frequency_ticks,
+    new_figure,
+    nothing,
+    quiet,
+    time_axis,
+    to_bytes,
+)
+from earmark.lettering import drawable, families
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222", "#F5F5F5")
 """Okabe & Ito (2008), black and nearly white; every mark has a dark outline."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_BARS = 40
-MOST_COLUMNS = 600
-"""Of a view: more would be finer than its pixels."""
 VIEW = (4.6, 3.0)
 """Inches of the pictures that stand side by side."""
 
@@ -48,7 +60,7 @@ def counts(
     title = "Clips of each class" + (
         f" (the first {MOST_BARS} of {len(names)})" if len(names) > MOST_BARS else ""
     )
-    figure, axes = drawing._figure(6.2, 1.3 + 0.3 * max(1, len(shown)), title)
+    figure, axes = new_figure(6.2, 1.3 + 0.3 * max(1, len(shown)), title)
     left = np.zeros(len(shown))
     styles = [(BLUE, ""), ("#9ec9e2", "///"), ("#e8e8e8", "..."), (ORANGE, "xx")]
     for k, column in enumerate(values.T):
@@ -67,7 +79,7 @@ def counts(
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if parts:
         axes.legend(fontsize=9, frameon=False, loc="lower right")
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def distributions(
@@ -89,7 +101,7 @@ def distributions(
     for axes, (label, values) in zip(grid.flat, panels, strict=False):
         _boxes(axes, [v[np.isfinite(v)] for v in values[:MOST_BARS]])
         axes.set_xlabel(label, fontsize=9)
-        drawing._quiet(axes)
+        quiet(axes)
         axes.tick_params(labelsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="x", color="#e8e8e8", linewidth=0.7)
@@ -99,7 +111,7 @@ def distributions(
         _names_on_y(first, shown)
     more = f" (the first {MOST_BARS} of {len(names)} classes)" if len(names) > MOST_BARS else ""
     figure.suptitle(f"Length and levels of each class{more}", x=0.01, ha="left", fontsize=11, color=INK)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def ranking(
@@ -117,8 +129,8 @@ def ranking(
     """
     values = np.asarray(scores, dtype=np.float64)
     if not len(values):
-        return drawing._nothing(title, "no column", format)
-    figure, axes = drawing._figure(6.2, 1.8 + 0.28 * len(values), title)
+        return nothing(title, "no column", format)
+    figure, axes = new_figure(6.2, 1.8 + 0.28 * len(values), title)
     colours = [BLUE if value > luck else "#c9c9c9" for value in values]
     axes.barh(range(len(values)), values, color=colours, height=0.74)
     for row, value in enumerate(values):
@@ -130,7 +142,7 @@ def ranking(
     axes.set(xlim=(0, 1.08), xlabel="balanced accuracy on groups that were held out")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
     figure.legend(fontsize=9, frameon=False, loc="outside lower right")
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def scatter(
@@ -147,10 +159,10 @@ def scatter(
     """
     xy, own = np.asarray(places, dtype=np.float64).reshape(-1, 2), np.asarray(marks)
     if not len(xy):
-        return drawing._nothing(title, "no clip has a place", format)
-    figure, axes = drawing._figure(9.0, 6.2, title)
+        return nothing(title, "no clip has a place", format)
+    figure, axes = new_figure(9.0, 6.2, title)
     size = float(np.clip(9000 / len(xy), 8, 46))
-    drawn = drawing._drawable(list(names))
+    drawn = drawable(list(names))
     if (own < 0).any():
         axes.scatter(xy[own < 0, 0], xy[own < 0, 1], s=size, c=GREY, marker=".", label="(no label)")
     for k in np.unique(own[own >= 0]).tolist():
@@ -161,9 +173,9 @@ def scatter(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
-    font = {"family": drawing._families(names), "size": 9}
+    font = {"family": families(names), "size": 9}
     figure.legend(prop=font, frameon=False, loc="outside right upper", markerscale=1.2)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 # -- views of one clip, side by side -------------------------------------------------------------------------
@@ -171,19 +183,19 @@ def scatter(
 
 def waveform_view(samples: Numbers, rate: int, *, format: Format = "png") -> bytes:
     """Amplitude over time of `[T]` in [-1, 1]."""
-    figure, axes = drawing._figure(*VIEW, "Waveform")
+    figure, axes = new_figure(*VIEW, "Waveform")
     starts = np.linspace(0, len(samples), min(len(samples), 1000), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
     axes.fill_between(starts / rate, low, high, color=BLUE, linewidth=0.5, edgecolor=BLUE)
     peak = max(1e-3, float(np.abs(samples).max())) * 1.08
     axes.set(xlim=(0, len(samples) / rate), ylim=(-peak, peak), ylabel="amplitude (full scale = 1)")
-    drawing._time_axis(axes, len(samples) / rate)
-    return drawing._bytes(figure, format)
+    time_axis(axes, len(samples) / rate)
+    return to_bytes(figure, format)
 
 
 def spectrum_view(samples: Numbers, rate: int, *, format: Format = "png") -> bytes:
     """Magnitude spectrum of the whole of `[T]` (Hann window), in dB below its peak, on a logarithmic axis."""
-    figure, axes = drawing._figure(*VIEW, "FFT magnitude spectrum")
+    figure, axes = new_figure(*VIEW, "FFT magnitude spectrum")
     frequencies, level = spectrum(samples, rate)
     axes.plot(frequencies, level, color=BLUE, linewidth=0.8)
     lowest = max(20.0, rate / len(samples))
@@ -195,7 +207,7 @@ def spectrum_view(samples: Numbers, rate: int, *, format: Format = "png") -> byt
     axes.minorticks_off()
     axes.set_xlabel("frequency (Hz)")
     axes.grid(color="#e8e8e8", linewidth=0.7)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def spectrum(samples: Numbers, rate: int, most: int = 1200) -> tuple[Numbers, Numbers]:
@@ -221,8 +233,8 @@ def spectrogram_view(
     format: Format = "png",
 ) -> bytes:
     """Rows `[F, N]` over time: levels in dB where there are frequencies `[F]`, the loudest 80 dB; else coefficients."""
-    cells = drawing._fewer_columns(np.asarray(values, dtype=np.float64))
-    figure, axes = drawing._figure(*VIEW, title)
+    cells = fewer_columns(np.asarray(values, dtype=np.float64))
+    figure, axes = new_figure(*VIEW, title)
     top = float(cells.max())
     bottom = (
         max(float(cells.min()), top - DYNAMIC_RANGE_DB) if frequencies is not None else float(cells.min())
@@ -238,17 +250,9 @@ def spectrogram_view(
     else:
         figure.colorbar(image, ax=axes, pad=0.015, label="level (dB)")
         axes.set_ylabel("frequency (Hz)")
-        axes.set_yticks(*drawing._frequency_ticks(frequencies))
-    drawing._time_axis(axes, seconds)
-    return drawing._bytes(figure, format)
-
-
-def _fewer_columns(values: Numbers) -> Numbers:
-    """`[F, N]` with at most `MOST_COLUMNS` columns, each the mean of those it stands for."""
-    if values.shape[1] <= MOST_COLUMNS:
-        return values
-    starts = np.linspace(0, values.shape[1], MOST_COLUMNS, endpoint=False).astype(int)
-    return np.asarray(np.add.reduceat(values, starts, axis=1) / np.diff([*starts, values.shape[1]]))
+        axes.set_yticks(*frequency_ticks(frequencies))
+    time_axis(axes, seconds)
+    return to_bytes(figure, format)
 
 
 def _boxes(axes: Axes, values: Sequence[Numbers]) -> None:
@@ -273,8 +277,6 @@ def _boxes(axes: Axes, values: Sequence[Numbers]) -> None:
 
 def _names_on_y(axes: Axes, names: Sequence[str]) -> None:
     """A name a row, the first on top."""
-    axes.set_yticks(
-        range(len(names)), drawing._drawable(names), fontfamily=drawing._families(names), fontsize=9
-    )
+    axes.set_yticks(range(len(names)), drawable(names), fontfamily=families(names), fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

@@ -1,4 +1,4 @@
-"""Every picture, in one style that reads in grey and for the colour-blind; the only room with matplotlib.
+"""Pictures of sound and of figures.
 
 Functions return the bytes of a picture ("png" or "svg"). They share no state and never touch pyplot, so that
 threads may draw at the same time. Names in any script are drawn with the fonts that are there, and with
@@ -7,12 +7,9 @@ stand-ins where there is none.
 
 from __future__ import annotations
 
-import io
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -20,30 +17,38 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, fontManager
-from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from earmark.canvas import (
+    BLUE,
+    DYNAMIC_RANGE_DB,
+    GREEN,
+    GREY,
+    INK,
+    MOST_COLUMNS,
+    ORANGE,
+    Format,
+    fewer_columns,
+    frequency_ticks,
+    new_figure,
+    nothing,
+    quiet,
+    time_axis,
+    to_bytes,
+)
+from earmark.lettering import drawable, families, plain
+
 if TYPE_CHECKING:
     import pandas
 
-Format = Literal["png", "svg"]
-
-# Okabe & Ito (2008): told apart by the colour-blind; lines differ in dash and marker too, for grey.
-BLUE, ORANGE, GREEN, INK, GREY = "#0072B2", "#D55E00", "#009E73", "#222222", "#8a8a8a"
 BLUES = ListedColormap(colormaps["Blues"](np.linspace(0.0, 0.95, 256)))
 PALE_TO_BLUE = ListedColormap(colormaps["Blues"](np.linspace(0.25, 0.95, 256)))
-DPI = 130
-MOST_COLUMNS = 2000
-"""More columns than a picture has pixels are gathered before drawing."""
 MOST_ROWS = 30
 """Classes that a timeline shows."""
 MOST_CELLS = 60
 """Classes up to which a confusion matrix has its counts written in."""
-DYNAMIC_RANGE_DB = 80.0
-LONGEST_NAME = 26
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def waveform(samples: ArrayLike, rate: int, *, title: str = "Waveform", format: 
     if wave.ndim != 1:
         raise ValueError(f"samples of shape {wave.shape}: a mono waveform `[T]` is wanted")
     if not len(wave):
-        return _nothing(title, "no samples", format)
-    figure, axes = _figure(8.0, 2.6, title)
+        return nothing(title, "no samples", format)
+    figure, axes = new_figure(8.0, 2.6, title)
     if len(wave) <= 2 * MOST_COLUMNS:
         axes.plot(np.arange(len(wave)) / rate, wave, color=BLUE, linewidth=0.8)
     else:
@@ -79,8 +84,8 @@ def waveform(samples: ArrayLike, rate: int, *, title: str = "Waveform", format: 
         axes.fill_between(starts / rate, low, high, color=BLUE, linewidth=0.4)
     peak = max(1e-3, float(np.nanmax(np.abs(wave)))) * 1.08
     axes.set(xlim=(0, len(wave) / rate), ylim=(-peak, peak), ylabel="amplitude (full scale = 1)")
-    _time_axis(axes, len(wave) / rate)
-    return _bytes(figure, format)
+    time_axis(axes, len(wave) / rate)
+    return to_bytes(figure, format)
 
 
 def spectrogram(
@@ -105,15 +110,15 @@ def spectrogram(
     if values.ndim != 2 or (frequencies is not None and np.shape(frequencies) != values.shape[:1]):
         raise ValueError(f"values of shape {values.shape}: `[F, N]` with F frequencies is wanted")
     if not values.size:
-        return _nothing(title, "no frames", format)
-    figure, axes = _figure(8.0, 3.4, title)
+        return nothing(title, "no frames", format)
+    figure, axes = new_figure(8.0, 3.4, title)
     finite = values[np.isfinite(values)]
     top = float(finite.max()) if finite.size else 0.0
     bottom = float(finite.min()) if finite.size else -1.0
     if frequencies is not None:
         bottom = max(bottom, top - DYNAMIC_RANGE_DB)
     image = axes.imshow(
-        _fewer_columns(values),
+        fewer_columns(values),
         origin="lower",
         aspect="auto",
         interpolation="nearest",
@@ -128,10 +133,10 @@ def spectrogram(
     if frequencies is None:
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     else:
-        places, labels = _frequency_ticks(np.asarray(frequencies, dtype=np.float64))
+        places, labels = frequency_ticks(np.asarray(frequencies, dtype=np.float64))
         axes.set_yticks(places, labels)
-    _time_axis(axes, seconds)
-    return _bytes(figure, format)
+    time_axis(axes, seconds)
+    return to_bytes(figure, format)
 
 
 def confusion(
@@ -153,9 +158,9 @@ def confusion(
     if cells.shape != (k, k) and cells.size:
         raise ValueError(f"matrix of shape {cells.shape} for {k} classes: `[{k}, {k}]` is wanted")
     if not k:
-        return _nothing(title, "no classes", format)
+        return nothing(title, "no classes", format)
     size = float(np.clip(0.36 * k, 1.8, 20.0))
-    figure, axes = _figure(size + 2.6, size + 1.9, title)
+    figure, axes = new_figure(size + 2.6, size + 1.9, title)
     support = cells.sum(axis=1, keepdims=True)
     shares = np.divide(cells, support, out=np.zeros_like(cells), where=support > 0)
     image = axes.imshow(shares, cmap=BLUES, norm=PowerNorm(0.5, 0.0, 1.0))  # few mistakes must be seen
@@ -170,7 +175,7 @@ def confusion(
         _write_counts(axes, cells, shares, min(9.0, 72 * size / k / 2.6))
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    return _bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def history(
@@ -198,7 +203,7 @@ def history(
     ]
     panels = [(label, columns) for label, columns in panels if columns]
     if not panels or not len(frame):
-        return _nothing(title, "no epoch yet", format)
+        return nothing(title, "no epoch yet", format)
     figure = Figure(figsize=(8.0, 0.9 + 1.9 * len(panels)), layout="constrained")
     stack: list[Axes] = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0])
     epochs = np.asarray(
@@ -206,11 +211,11 @@ def history(
     )
     for axes, (label, columns) in zip(stack, panels, strict=True):
         _lines(axes, epochs, {c: np.asarray(frame[c], dtype=np.float64) for c in columns}, label, chosen)
-    stack[0].set_title(_plain(title), loc="left", fontsize=11, color=INK, fontfamily=_families([title]))
+    stack[0].set_title(plain(title), loc="left", fontsize=11, color=INK, fontfamily=families([title]))
     stack[-1].set_xlabel("epoch")
     stack[-1].set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
     stack[-1].xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
-    return _bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def timeline(
@@ -233,12 +238,12 @@ def timeline(
     by_start = sorted((*truth, *segments), key=lambda s: s.start)
     found = list(dict.fromkeys(s.label for s in by_start))
     if not found:
-        return _nothing(title, "nothing was heard", format)
+        return nothing(title, "nothing was heard", format)
     labels = found[:MOST_ROWS]
-    figure, axes = _figure(8.0, 1.5 + 0.36 * len(labels), title)
+    figure, axes = new_figure(8.0, 1.5 + 0.36 * len(labels), title)
     if len(found) > len(labels):
         title = f"{title} (the first {len(labels)} of {len(found)} classes)"
-        axes.set_title(_plain(title), loc="left", fontsize=11, color=INK, fontfamily=_families([title]))
+        axes.set_title(plain(title), loc="left", fontsize=11, color=INK, fontfamily=families([title]))
     heights = (-0.4, -0.06) if truth else (0.0, 0.0)
     _bars(axes, truth, labels, heights[0], heights[1], "#4d4d4d")
     drawn = _bars(axes, segments, labels, 0.0 if truth else -0.36, 0.36, None)
@@ -246,15 +251,15 @@ def timeline(
         drawn, ax=axes, pad=0.015, fraction=0.03, anchor=(0, 1), shrink=min(1.0, 8 / len(labels))
     )
     bar.set_label("score", fontsize=9)
-    axes.set_yticks(range(len(labels)), _drawable(labels), fontfamily=_families(labels), fontsize=9)
+    axes.set_yticks(range(len(labels)), drawable(labels), fontfamily=families(labels), fontsize=9)
     axes.set(xlim=(0, max(duration, 1e-3)), ylim=(len(labels) - 0.5, -0.5))
     axes.hlines(np.arange(len(labels) - 1) + 0.5, 0, duration, color="#dddddd", linewidth=0.6, zorder=0)
     if truth:
         upper, lower = Patch(color="#4d4d4d"), Patch(color=BLUE)
         words = ["true (upper bar)", "heard (lower bar)"]
         figure.legend([upper, lower], words, loc="outside lower right", ncols=2, fontsize=9, frameon=False)
-    _time_axis(axes, duration)
-    return _bytes(figure, format)
+    time_axis(axes, duration)
+    return to_bytes(figure, format)
 
 
 def probabilities(
@@ -280,105 +285,32 @@ def probabilities(
     if given.shape != (len(classes),):
         raise ValueError(f"scores of shape {given.shape} for {len(classes)} classes: one each is wanted")
     if not len(given) or np.isnan(given).all():
-        return _nothing(title, "no scores", format)
+        return nothing(title, "no scores", format)
     best = np.argsort(-given, kind="stable")[:most]
     names = [classes[i] for i in best]
-    figure, axes = _figure(6.4, 1.2 + 0.34 * len(best), title)
+    figure, axes = new_figure(6.4, 1.2 + 0.34 * len(best), title)
     axes.barh(range(len(best)), given[best], color=[BLUE] + ["#9ec9e2"] * (len(best) - 1), height=0.72)
     for row, score in enumerate(given[best]):
         axes.text(score + 0.01, row, f"{score:.2f}", va="center", fontsize=9, color=INK)
     if threshold is not None:
         axes.axvline(threshold, color=ORANGE, linestyle="--", linewidth=1.2)
         axes.text(threshold, -0.62, " threshold", color=ORANGE, fontsize=8, va="bottom")
-    axes.set_yticks(range(len(best)), _drawable(names), fontfamily=_families(names), fontsize=9)
+    axes.set_yticks(range(len(best)), drawable(names), fontfamily=families(names), fontsize=9)
     axes.set(xlim=(0, 1.12), ylim=(len(best) - 0.4, -0.7), xlabel="score (0 to 1)")
     axes.set_xticks(np.linspace(0, 1, 6))
-    return _bytes(figure, format)
-
-
-def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    """A figure of inches with one titled pair of axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(_plain(title), loc="left", fontsize=11, color=INK, fontfamily=_families([title]))
-    _quiet(axes)
-    return figure, axes
-
-
-def _quiet(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=9, color=GREY)
-
-
-def _bytes(figure: Figure, format: Format) -> bytes:
-    """The picture without its date, so that the same figures give the same bytes (PNG)."""
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if format == "svg" else {"Software": None}
-    figure.savefig(buffer, format=format, dpi=DPI, facecolor="white", metadata=metadata)
-    return buffer.getvalue()
-
-
-def _nothing(title: str, words: str, format: Format) -> bytes:
-    """A picture that says that there is nothing to draw."""
-    figure, axes = _figure(6.4, 1.6, title)
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=11, color=INK, transform=axes.transAxes)
-    return _bytes(figure, format)
-
-
-def _time_axis(axes: Axes, seconds: float) -> None:
-    """Seconds; minutes and seconds from two minutes on."""
-    if seconds < 120:
-        axes.set_xlabel("time (s)")
-        return
-    step = next((s for s in (15, 30, 60, 120, 300, 600, 1800, 3600) if seconds / s <= 10), 7200)
-    places = [float(p) for p in np.arange(0, seconds + 0.5, step)]
-    hours = seconds >= 3600
-    words = [f"{int(p // 3600)}:{int(p % 3600 // 60):02}" if hours else _minutes(p) for p in places]
-    axes.set_xticks(places, words)
-    axes.set_xlabel("time (hours:minutes)" if hours else "time (minutes:seconds)")
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{int(seconds % 60):02}"
-
-
-def _fewer_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`[F, N]` with at most `MOST_COLUMNS` columns, each the highest of those it stands for."""
-    if values.shape[1] <= MOST_COLUMNS:
-        return values
-    starts = np.linspace(0, values.shape[1], MOST_COLUMNS, endpoint=False).astype(int)
-    return np.asarray(np.maximum.reduceat(values, starts, axis=1))
-
-
-def _frequency_ticks(frequencies: NDArray[np.float64]) -> tuple[list[float], list[str]]:
-    """Rows at which round frequencies lie, far enough apart to be read, and what to write there."""
-    rows = np.arange(len(frequencies))
-    even = len(frequencies) > 2 and np.allclose(np.diff(frequencies), frequencies[1] - frequencies[0])
-    if even:
-        wanted = np.asarray(MaxNLocator(6).tick_values(float(frequencies[0]), float(frequencies[-1])))
-    else:
-        wanted = np.asarray([50, 100, 200, 500, 1000, 2000, 3000, 5000, 8000, 12000, 16000, 20000, 40000.0])
-    wanted = wanted[(wanted >= frequencies[0]) & (wanted <= frequencies[-1])]
-    places: list[float] = []
-    labels: list[str] = []
-    for hz, place in zip(wanted, np.interp(wanted, frequencies, rows), strict=True):
-        if not places or place - places[-1] >= 0.07 * len(frequencies):
-            places.append(float(place))
-            labels.append(f"{hz:,.0f}".replace(",", "\u202f"))
-    return places, labels
+    return to_bytes(figure, format)
 
 
 def _class_ticks(axes: Axes, classes: Sequence[str], size: float) -> None:
     """Names on both sides; of very many classes as many as can be read."""
     step = max(1, int(np.ceil(4.5 / size)))
     places = np.arange(0, len(classes), step)
-    names, families = _drawable(classes), _families(classes)
+    names, fonts = drawable(classes), families(classes)
     shown = [names[i] for i in places]
     size = max(size, 4.5)
-    axes.set_yticks(places, shown, fontsize=size, fontfamily=families)
+    axes.set_yticks(places, shown, fontsize=size, fontfamily=fonts)
     rotation = 0 if len(shown) < 12 and max(len(name) for name in shown) <= 3 else 90
-    axes.set_xticks(places, shown, fontsize=size, fontfamily=families, rotation=rotation)
+    axes.set_xticks(places, shown, fontsize=size, fontfamily=fonts, rotation=rotation)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     if len(classes) <= MOST_CELLS:
@@ -439,7 +371,7 @@ def _lines(
         axes.set_ylim(0, 1.08 * highest or 1.0)
     axes.grid(axis="y", color="#e8e8e8", linewidth=0.7)
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _quiet(axes)
+    quiet(axes)
 
 
 def _bars(
@@ -464,76 +396,3 @@ def _bars(
         drawn.set_array(np.array([s.score for s in shown], dtype=np.float64))
     axes.add_collection(drawn)
     return drawn
-
-
-def _drawable(names: Sequence[str]) -> list[str]:
-    """Names as they can be drawn: short, in one line, told apart even where no font has their letters."""
-    missing = _missing(names)
-    drawn = []
-    for name in names:
-        words = "".join("\u25af" if c in missing else c for c in _one_line(name))
-        drawn.append(_shorten(words).replace("$", r"\$"))
-    return [
-        n if n and drawn.count(n) == 1 and "\u25af" not in n else f"{i + 1}: {n}" for i, n in enumerate(drawn)
-    ]
-
-
-def _plain(text: str) -> str:
-    """A title as it can be drawn, whole."""
-    missing = _missing([text])
-    return "".join("\u25af" if c in missing else c for c in _one_line(text)).replace("$", r"\$")
-
-
-def _one_line(text: str) -> str:
-    """Without line breaks, marks that are not letters, and halves of broken characters."""
-    kinds = {"Cc": " ", "Cs": "\ufffd", "Co": "\ufffd", "Cn": "\ufffd", "Cf": "", "Zl": " ", "Zp": " "}
-    return "".join(kinds.get(unicodedata.category(c), c) for c in unicodedata.normalize("NFC", text)).strip()
-
-
-def _shorten(name: str) -> str:
-    """At most `LONGEST_NAME` columns wide, the middle left out: both ends tell names apart."""
-    widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name]
-    if sum(widths) <= LONGEST_NAME:
-        return name
-    half = LONGEST_NAME // 2 if max(widths) == 1 else LONGEST_NAME // 4
-    return f"{name[:half]}\u2026{name[-half + 1 :]}"
-
-
-def _families(texts: Iterable[str]) -> list[str]:
-    """The font families that draw these texts, the usual one first."""
-    return _fallback("".join(sorted(set("".join(map(_one_line, texts))))))[0]
-
-
-def _missing(texts: Iterable[str]) -> frozenset[str]:
-    """The letters that no font here has."""
-    return _fallback("".join(sorted(set("".join(map(_one_line, texts))))))[1]
-
-
-@lru_cache(maxsize=256)
-def _fallback(letters: str) -> tuple[list[str], frozenset[str]]:
-    """Font families that cover the letters between them, and the letters that none of them has."""
-    families = ["DejaVu Sans"]
-    missing = {c for c in letters if ord(c) not in _glyphs(findfont("DejaVu Sans"))}
-    for font in fontManager.ttflist if missing else ():
-        usual = font.style == "normal" and font.weight in (400, "normal", "regular", "book")
-        if (
-            not missing
-            or not usual
-            or any(w in font.name.lower() for w in ("emoji", "last resort", "lastresort"))
-        ):
-            continue
-        found = {c for c in missing if ord(c) in _glyphs(font.fname)}
-        if found and findfont(font.name) == font.fname:
-            families.append(font.name)
-            missing -= found
-    return families, frozenset(missing)
-
-
-@lru_cache(maxsize=1024)
-def _glyphs(path: str) -> frozenset[int]:
-    """The characters that a font file has; none where it cannot be read or drawn at any size."""
-    try:
-        font = FT2Font(path)
-    except (OSError, RuntimeError):
-        return frozenset()
-    return frozenset(font.get_charmap()) if font.scalable else frozenset()

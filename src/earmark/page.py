@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from earmark import __version__, audio, closeups, drawing, findings, metrics, runcharts, splits
+from earmark.canvas import Format
 from earmark.clips import ClipTable, read_clips
-from earmark.drawing import Format
 from earmark.findings import Evaluation
 from earmark.metrics import MultiLabelMetrics, SingleLabelMetrics
 from earmark.report import Average, Picture, Report, SplitCount, Unreadable

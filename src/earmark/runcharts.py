@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from earmark import drawing
-from earmark.drawing import BLUE, GREY, INK, ORANGE, Format
+from earmark.canvas import BLUE, GREY, INK, ORANGE, Format, new_figure, nothing, quiet, to_bytes
+from earmark.lettering import drawable, families, plain, shorten
 from earmark.metrics import Interval
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def steps(
         format: "png" or "svg".
     """
     if not len(frame):
-        return drawing._nothing(title, "no step yet", format)
+        return nothing(title, "no step yet", format)
     figure = Figure(figsize=(8.0, 4.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     step, loss = frame["step"].to_numpy(), frame["loss"].to_numpy()
@@ -74,9 +74,9 @@ def steps(
     for axes in (upper, lower):
         axes.grid(axis="y", color="#e8e8e8", linewidth=0.7)
         axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        drawing._quiet(axes)
+        quiet(axes)
     upper.set_title(title, loc="left", fontsize=11, color=INK)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def both_sides(
@@ -111,10 +111,10 @@ def both_sides(
         axes.set_title(f"{len(values):,} {name}, median {middle:.2f}", loc="left", fontsize=10, color=INK)
         axes.set(xlim=(0, 1), xlabel="score of the true class")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
-        drawing._quiet(axes)
+        quiet(axes)
     panels[0].set_ylabel("share of the clips")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def figures(
@@ -134,9 +134,9 @@ def figures(
     """
     shown = rows[:MOST_FIGURES]
     if not shown:
-        return drawing._nothing(title, "nothing to show", format)
+        return nothing(title, "nothing to show", format)
     more = f" (the first {MOST_FIGURES} of {len(rows)})" if len(rows) > MOST_FIGURES else ""
-    figure, axes = drawing._figure(8.0, 1.5 + 0.3 * len(shown), title + more)
+    figure, axes = new_figure(8.0, 1.5 + 0.3 * len(shown), title + more)
     for y, (_, valid, test) in enumerate(shown):
         for one, colour, marker in ((test, BLUE, "s"), (valid, ORANGE, "o")):
             if one is None or one.value is None:
@@ -152,14 +152,12 @@ def figures(
         axes.plot([], [], "s", color=BLUE, markeredgecolor=INK, label="test clips")
         axes.plot([], [], color=PALE, linewidth=4, label="95 % interval")
     names = [label for label, _, _ in shown]
-    axes.set_yticks(
-        range(len(shown)), drawing._drawable(names), fontfamily=drawing._families(names), fontsize=9
-    )
+    axes.set_yticks(range(len(shown)), drawable(names), fontfamily=families(names), fontsize=9)
     axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1.02), xlabel=name)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
     axes.grid(color="#e8e8e8", linewidth=0.7)
     figure.legend(fontsize=8, frameon=False, loc="outside lower right", ncols=3)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def curves(
@@ -178,7 +176,7 @@ def curves(
     """
     shown = [one for one in histories if len(one[1])][:MOST_CURVES]
     if not shown:
-        return drawing._nothing(title, "no epoch yet", format)
+        return nothing(title, "no epoch yet", format)
     panels = [
         ("training loss", "loss"), ("training accuracy", "accuracy"),
         ("validation loss", "valid_loss"), ("validation accuracy", "valid_accuracy"),
@@ -189,7 +187,7 @@ def curves(
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(9.0, 0.8 + 2.4 * rows), layout="constrained")
     grid = figure.subplots(rows, 2, squeeze=False)
-    names = drawing._drawable([name for name, _ in shown])
+    names = drawable([name for name, _ in shown])
     for axes, (words, key) in zip(grid.flat, panels, strict=False):
         for i, ((_, frame), name) in enumerate(zip(shown, names, strict=True)):
             if key in frame:
@@ -205,15 +203,15 @@ def curves(
         axes.set(xlabel="step", ylabel=words)
         axes.set_ylim(0, 1.03 if "accuracy" in key else None)
         axes.grid(axis="y", color="#e8e8e8", linewidth=0.7)
-        drawing._quiet(axes)
+        quiet(axes)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    font = {"family": drawing._families([name for name, _ in shown]), "size": 8}
+    font = {"family": families([name for name, _ in shown]), "size": 8}
     figure.legend(handles, labels, prop=font, frameon=False, loc="outside lower left", ncols=2)
     more = f" (the first {MOST_CURVES} of {len(histories)} runs)" if len(histories) > MOST_CURVES else ""
     figure.suptitle(title + more, x=0.01, ha="left", fontsize=11, color=INK)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def closeups(rows: Sequence[tuple[str, Sequence[Small]]], *, title: str, format: Format = "png") -> bytes:
@@ -226,14 +224,14 @@ def closeups(rows: Sequence[tuple[str, Sequence[Small]]], *, title: str, format:
     """
     most = max((len(smalls) for _, smalls in rows), default=0)
     if not most:
-        return drawing._nothing(title, "no clip", format)
-    figure, axes = drawing._figure(8.6, 0.6 + 0.82 * len(rows), title)
+        return nothing(title, "no clip", format)
+    figure, axes = new_figure(8.6, 0.6 + 0.82 * len(rows), title)
     longest = max(len(s.samples) / s.rate for _, smalls in rows for s in smalls)
     captions = [s.caption for _, smalls in rows for s in smalls]
     for y, (_, smalls) in enumerate(rows):
         for x, small in enumerate(smalls):
             axes.add_collection(_shape(small, x, y, longest))
-            words = ("" if small.right else "✗ ") + drawing._shorten(drawing._plain(small.caption))
+            words = ("" if small.right else "✗ ") + shorten(plain(small.caption))
             axes.text(
                 x,
                 y + 0.44,
@@ -241,7 +239,7 @@ def closeups(rows: Sequence[tuple[str, Sequence[Small]]], *, title: str, format:
                 fontsize=7.5,
                 color=INK,
                 va="center",
-                fontfamily=drawing._families(captions),
+                fontfamily=families(captions),
             )
         if not smalls:
             axes.text(0, y, "none", fontsize=8, color=GREY, va="center")
@@ -252,7 +250,7 @@ def closeups(rows: Sequence[tuple[str, Sequence[Small]]], *, title: str, format:
     axes.tick_params(axis="y", length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    return drawing._bytes(figure, format)
+    return to_bytes(figure, format)
 
 
 def _shape(small: Small, x: int, y: int, longest: float) -> PolyCollection:

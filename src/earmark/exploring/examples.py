@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from earmark import audio, charts
+from earmark.canvas import Format
 from earmark.describing import Described
-from earmark.drawing import Format
 from earmark.exploring.corpus import Corpus
 from earmark.exploring.measuring import Listening
 from earmark.exploring.memo import Memo, key_of
