@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from earmark import audio, cache, prediction
+from earmark.baselines import RUNGS
 from earmark.clips import ClipTable
 from earmark.cutting import Cutting
 from earmark.errors import UserError
@@ -72,7 +73,8 @@ def test_a_training_enters_after_the_features_and_says_that_it_leaks(
     found = evaluate(run.path)
     assert found.leak.status == "leaks" and "no song names are known" in found.leak.why
     assert "LEAKS" in found.report_path.read_text()
-    assert len(found.baselines) == 2
+    assert [one.name for one in found.baselines] == ["the majority", *RUNGS, "the mean of both"]
+    assert "rows of features" in found.baselines[1].what
     with pytest.raises(UserError, match="trained on features alone, so no sound is known"):
         prediction.load(run.path)
 
