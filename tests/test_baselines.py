@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
@@ -146,6 +147,26 @@ def test_many_labels_get_a_model_each() -> None:
         assert ((rung.scores[:, 1] > 0.5) == (y != 2)).mean() > 0.9
         assert (rung.scores[:, 2] == 0).all()
         assert rung.merit > 0.9
+
+
+def test_of_rare_labels_a_model_that_gives_none_is_worth_nothing() -> None:
+    rng = np.random.default_rng(0)
+    truth = (rng.random((200, 2)) < 0.05).astype(float)
+    deaf = np.full((200, 2), -1.0)
+    hearing = np.where((truth == 1) | (rng.random((200, 2)) < 0.08), 1.0, -1.0)
+    merits = [baselines._judge([(np.arange(200), logits)], truth)[0] for logits in (deaf, hearing)]
+    assert ((deaf > 0) == truth).mean() > ((hearing > 0) == truth).mean()
+    assert merits == pytest.approx([0, f1_score(truth, hearing > 0, average="macro")])
+    assert merits[1] > 0.3
+
+
+def test_the_merit_of_one_label_is_the_share_of_right_clips() -> None:
+    truth, logits = np.array([0.0, 1, 2, 2]), -np.eye(4)[:, :3]
+    logits[3] = [-np.inf, 0, 1]
+    merit, _ = baselines._judge(
+        [(np.array([2, 0]), logits[[2, 0]]), (np.array([1, 3]), logits[[1, 3]])], truth
+    )
+    assert merit == 0.25
 
 
 def test_of_very_many_clips_some_are_drawn_in_their_shares(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from earmark import metrics
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable
 from earmark.describing import Described, describe_features, describe_sounds
@@ -42,7 +43,7 @@ class Rung:
     scores: Scores
     """`[n, K]` in [0, 1]; rows of nan where a clip could not be used."""
     merit: float
-    """Share of right labels on groups held out of the clips that it learnt from."""
+    """Accuracy (macro F1 of many labels) on groups held out of the clips that it learnt from."""
     chosen: bool = False
     """Whether it has the highest merit, and speaks for the ladder."""
 
@@ -263,16 +264,17 @@ def _fit(
 
 
 def _judge(held: list[tuple[NDArray[np.int64], Scores]], y: Scores) -> tuple[float, float]:
-    """Share of right labels on held-out clips, and the temperature that makes their scores likeliest there."""
+    """Accuracy or macro F1 on held-out clips, and the temperature that makes their scores likeliest there.
+
+    Of rare labels most are right where none is ever given, so their share would choose a model that hears nothing.
+    """
     if not held:
         return 0.0, 1.0
     rows, logits = np.concatenate([r for r, _ in held]), np.concatenate([v for _, v in held])
     truth, several = y[rows], y.ndim == 2
-    if several:
-        known = ~np.isnan(truth)
-        merit = float(((logits > 0) == (truth == 1))[known].mean()) if known.any() else 0.0
-    else:
-        merit = float((logits.argmax(axis=1) == truth).mean())
+    known = ~np.isnan(truth)
+    statistic = metrics.macro_f1 if several else metrics.accuracy
+    merit = float(statistic(metrics.count(truth, logits, 0.0).map(lambda x: x.sum(axis=0))))
     losses = []
     for temperature in TEMPERATURES:
         scores = np.clip(_probabilities(logits, temperature, several), 1e-6, 1 - 1e-6)
@@ -281,7 +283,7 @@ def _judge(held: list[tuple[NDArray[np.int64], Scores]], y: Scores) -> tuple[flo
         else:
             each = np.log(scores[np.arange(len(scores)), truth.astype(np.int64)])
         losses.append(-float(each.mean()) if each.size else 0.0)
-    return merit, float(TEMPERATURES[int(np.argmin(losses))])
+    return float(np.nan_to_num(merit)), float(TEMPERATURES[int(np.argmin(losses))])
 
 
 def _probabilities(logits: Scores, temperature: float, several: bool) -> Scores:

@@ -175,8 +175,9 @@ def _baselines(scored: Scored, learnt: ClipTable, notes: list[str], progress: bo
         return tuple(found)
     if len(learnt) > baselines.MOST_LEARNT:
         notes.append(f"the plain models learnt from {baselines.MOST_LEARNT:,} of {len(learnt):,} clips")
+    first = found[0].measures[0].name
     for rung in rungs:
-        words = f"on {what}; {percent(rung.merit)} right on training groups held out"
+        words = f"on {what}; {first} {percent(rung.merit)} on training groups held out"
         kind: BaselineKind = "chosen" if rung.chosen else "rival"
         found.append(findings.rival(rung.name, words, scored, rung.scores, kind))
     chosen = next(rung for rung in rungs if rung.chosen)
