@@ -60,6 +60,19 @@ def test_the_figures_follow_from_the_scores(run: Path) -> None:
     assert np.sum(values["clips"]["confusion"]) == len(right)
 
 
+def test_the_labels_of_the_test_choose_no_baseline(run: Path, tmp_path: Path) -> None:
+    own = open_run(run).clips()
+    test = own.take(own.column("split") == "test")
+    turned = test.with_column("label", test.column("label")[::-1])
+    assert (turned.targets() != test.targets()).any()
+    found = [evaluate(run, table, tmp_path / name) for name, table in (("own", test), ("turned", turned))]
+    said = [[(one.name, one.kind, one.what) for one in each.baselines] for each in found]
+    assert said[0] == said[1]
+    assert found[0].baselines[1].measures != found[1].baselines[1].measures
+    chosen = next(one for one in found[0].baselines if one.kind == "chosen")
+    assert f"of {chosen.name} (chosen)" in describe(found[0])
+
+
 def test_a_report_is_written_and_stands_alone(run: Path) -> None:
     found = evaluate(run)
     page = found.report_path.read_text()

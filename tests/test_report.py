@@ -342,6 +342,19 @@ def test_the_mean_with_the_chosen_baseline_is_told_and_is_no_rival() -> None:
     assert "the mean of both" in page_of(baselines=(chosen, mean)).text
 
 
+def test_the_network_is_held_against_the_baseline_that_was_chosen_without_the_test() -> None:
+    chosen = replace(baseline(0.6, interval(0.275, 0.2, 0.35), "extra trees"), kind="chosen")
+    weaker, ahead = baseline(0.7, name="neighbours"), baseline(0.9, interval(-0.02), "regression")
+    one = report.answers(replace(EXAMPLE, baselines=(weaker, chosen)))[2]
+    assert (one.word, one.mark) == ("Yes", "good")
+    assert "beats extra trees: macro F1 87.5" in one.sentence
+    two = report.answers(replace(EXAMPLE, baselines=(ahead, chosen)))[2]
+    assert (two.word, two.mark) == ("Not shown", "careful")
+    assert "beats extra trees" in two.sentence and "but not regression with 90.0" in two.sentence
+    page = page_of(baselines=(ahead, chosen)).text
+    assert "extra trees (chosen)" in page and "regression (chosen)" not in page
+
+
 def test_a_cell_of_the_matrix_leads_to_its_clips() -> None:
     page = page_of(**MORE)
     targets = {a["id"] for _, a in page.elements if "id" in a}

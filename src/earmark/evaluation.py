@@ -145,7 +145,7 @@ def describe(found: Evaluation) -> str:
     first = found.measures[0].name
     for rival in found.baselines:
         value = next(m.clips for m in rival.measures if m.name == first)
-        rows.append((f"{first} of {rival.name}", percent(value.value), span(value)))
+        rows.append((f"{first} of {rival.title}", percent(value.value), span(value)))
     if found.leak.grouped is not None:
         rows.append(
             (f"{first} with whole groups", percent(found.leak.grouped.value), span(found.leak.grouped))

@@ -113,7 +113,7 @@ def _figures(report: Report) -> list[str]:
             ahead = (
                 "" if rival.difference is None else f" (the network is ahead by {points(rival.difference)})"
             )
-            lines.append(_row(f"{first} of {rival.name}{ahead}", value))
+            lines.append(_row(f"{first} of {rival.title}{ahead}", value))
     classes = ["", "| class | test clips | precision | recall | F1 |", "|---|--:|--:|--:|--:|"]
     for c in report.per_class:
         cells = " | ".join(percent(v) for v in (c.precision, c.recall, c.f1))
