@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -150,6 +151,7 @@ def fresh(job: Job, data: Path, runs: Path) -> dict[str, object]:
             "file": scored.table.frame["file"].tolist(),
         },
         "baselines": {one.name: one.measures[0].clips.value for one in found.baselines},
+        "chosen": next((one.name for one in found.baselines if one.kind == "chosen"), ""),
         "timeline": seconds_right(run, timeline) if timeline.exists() and not job.leaking else None,
     }
 
@@ -200,6 +202,7 @@ def row(corpus: Corpus, jobs: list[Job], found: list[pd.DataFrame]) -> dict[str,
     interval = metrics.bootstrap(
         metrics.accuracy, counts(together), groups=together["group"].to_numpy(), recordings=together["file"].to_numpy()
     )  # fmt: skip
+    chosen = [f.attrs.get("chosen", "") for f in honest]  # by no test label; a training, a choice
     timelines = [f.attrs["timeline"] for f in honest if f.attrs["timeline"] is not None]
     return {
         "corpus": corpus.name,
@@ -212,7 +215,9 @@ def row(corpus: Corpus, jobs: list[Job], found: list[pd.DataFrame]) -> dict[str,
         "by seed": " ".join(map(percent, by_seed)),
         "leaking": percent(leaks),
         "gap": percent(None if leaks is None else leaks - accuracy),
-        **{name: percent(over_folds(honest, name)) for name in honest[0].attrs["baselines"]},
+        **{name: percent(over_folds(honest, [name] * len(honest))) for name in honest[0].attrs["baselines"]},
+        "best baseline": ", ".join(f"{name} {n}" for name, n in Counter(chosen).most_common() if name),
+        "of the best baseline": percent(over_folds(honest, chosen)),
         "timeline seconds": percent(float(np.mean(timelines)) if timelines else None),
         "seconds a training": round(float(np.median([f.attrs["seconds"] for f in honest]))),
     }
@@ -229,9 +234,9 @@ def right(frame: pd.DataFrame) -> float:
     return float((frame["truth"] == frame["best"]).mean())
 
 
-def over_folds(frames: list[pd.DataFrame], name: str) -> float | None:
-    """A baseline's accuracy over all folds: the mean, a clip counting as a clip."""
-    values = [frame.attrs["baselines"].get(name) for frame in frames]
+def over_folds(frames: list[pd.DataFrame], names: list[str]) -> float | None:
+    """Accuracy of the baseline that is named for each fold, over all folds: the mean, a clip counting as a clip."""
+    values = [frame.attrs["baselines"].get(name) for frame, name in zip(frames, names, strict=True)]
     if any(value is None for value in values):
         return None
     return float(np.average(values, weights=[len(frame) for frame in frames]))
