@@ -267,8 +267,8 @@ def _better(report: Report) -> Answer:
         return Answer(question, "careful", "Not shown", sentence)
     other, luckier = max(rivals, key=lambda rival: rival[0])
     if other >= first.clips.value:
-        sentence = f"The network beats {best.name}: {figures}, but not {luckier.name} with {percent(other)}.{between}"
-        return Answer(question, "careful", "Not shown", sentence)
+        between += f" But it does not beat {luckier.name}: {percent(other)}."
+        return Answer(question, "careful", "Not shown", f"The network beats {best.name}: {figures}.{between}")
     return Answer(question, "good", "Yes", f"The network beats {best.name}: {figures}.{between}")
 
 
