@@ -343,6 +343,10 @@ def test_another_column_becomes_the_group() -> None:
     table = table_of(["a", "b"], [0, 0], [1, 1]).with_column("pitch", ["60", "61"])
     assert regrouped(table, "pitch").column("group").tolist() == ["60", "61"]
     assert regrouped(table, None) is table
+    own = regrouped(table.with_column("group", ["a", "b"]), "pitch")
+    again = regrouped(own, "pitch")
+    assert again.column("given_group").tolist() == ["a", "b"]
+    assert again.frame.columns.is_unique
     with pytest.raises(UserError, match=r"--group pich: the table has no such column. Did you mean 'pitch'"):
         regrouped(table, "pich")
     with pytest.raises(UserError, match="no such column"):

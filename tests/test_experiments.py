@@ -24,6 +24,7 @@ from earmark.evaluation import evaluate
 from earmark.experiments import comparison, crossvalidation, sweep, trials
 from earmark.experiments.crossvalidation import CrossValidation, cross_validate
 from earmark.experiments.sweep import Over, read_over
+from earmark.files import alone_in
 from earmark.recipe import Recipe, read_recipe
 from earmark.run import Run
 from earmark.training import Options
@@ -137,6 +138,14 @@ def test_other_clips_and_another_recipe_are_not_mixed_in(
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     with pytest.raises(UserError, match="something else than an experiment"):
         sweep.sweep(table, quick, [WIDTHS], tmp_path / "mine", ONE, str)
+
+
+def test_two_programs_do_not_work_on_one_experiment(table: ClipTable, quick: Recipe, tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    trials.begin(place, "sweep", {"clips": trials.fingerprint(table), "recipe": quick.to_toml()})
+    with alone_in(place, "busy"), pytest.raises(UserError, match="another program works on this experiment"):
+        sweep.sweep(table, quick, [WIDTHS], place, ONE, str)
+    assert not (place / "runs").exists()
 
 
 @pytest.mark.parametrize(

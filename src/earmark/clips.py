@@ -180,11 +180,12 @@ def regrouped(table: ClipTable, column: str | None) -> ClipTable:
             "the table has no such column",
             f"{did_you_mean(column, names)}Columns: {listed(names)}.",
         )
-    kept = (
-        table
-        if column == "group"
-        else replace(table, frame=table.frame.rename(columns={"group": "given_group"}))
-    )
+    kept = table
+    if column != "group" and "group" in table.frame:
+        known = "given_group" in table.frame  # from an earlier time: that one was the table's own
+        frame = table.frame
+        frame = frame.drop(columns="group") if known else frame.rename(columns={"group": "given_group"})
+        kept = replace(table, frame=frame)
     return kept.with_column("group", [str(value) for value in values])
 
 

@@ -40,6 +40,39 @@ def replacing(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:
             neighbour.unlink(missing_ok=True)
 
 
+@contextmanager
+def alone_in(folder: Path, otherwise: str) -> Iterator[None]:
+    """Keep other programs that ask so from working in a folder, as long as the block lasts.
+
+    Args:
+        folder: made where it is missing; the file `.lock` in it is locked, and the lock goes when the program does.
+        otherwise: what to say where another program has it.
+
+    Raises:
+        UserError: another program has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        if not _locked(lock.fileno()):
+            raise UserError(folder, otherwise, "Wait for its end.")
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock of an open file, where the system has such locks; it goes when the program does."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
 def check_place(path: Path, overwrite: bool, begins: bytes) -> None:
     """Refuse to write over what is there: anything unless asked, and even then what is not a file of this kind.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from earmark import __version__, settings
 from earmark.clips import ClipTable, read_clips, write_clips
 from earmark.errors import UserError
-from earmark.files import cannot_write, replacing
+from earmark.files import alone_in, cannot_write, replacing
 from earmark.models import KINDS, Classifier, ModelSpec
 from earmark.recipe import Recipe, read_recipe
 
@@ -149,10 +149,7 @@ class Run:
         Raises:
             UserError: another one does.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as lock:
-            if not _locked(lock.fileno()):
-                raise UserError(self.path, "another program trains into this run", "Wait for its end.")
+        with alone_in(self.path, "another program trains into this run"):
             yield
 
     def history(self) -> pd.DataFrame:
@@ -213,21 +210,6 @@ class Run:
         with replacing(self.config_path) as file:
             file.write(recipe.to_toml())
         write_clips(table, self.clips_path)
-
-
-def _locked(descriptor: int) -> bool:
-    """Take the lock of an open file, where the system has such locks; it goes when the program does."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
 
 
 def check_new(path: Path) -> None:

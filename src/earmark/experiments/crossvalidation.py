@@ -16,8 +16,8 @@ from earmark import drawing, findings, metrics, runcharts
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
 from earmark.evaluation import read_scored
-from earmark.experiments.trials import Outcome, Trial, begin, carry_out, fingerprint, with_split
-from earmark.files import replacing
+from earmark.experiments.trials import BUSY, Outcome, Trial, begin, carry_out, fingerprint, with_split
+from earmark.files import alone_in, replacing
 from earmark.findings import Scored, truth_of
 from earmark.metrics import Interval
 from earmark.prediction import labels_of
@@ -82,9 +82,10 @@ def cross_validate(
     say(f"{counted(len(names), 'fold')} of {counted(len(set(units(table, fold=False))), 'group')}"
         f"{f', {how.seeds} seeds' if how.seeds > 1 else ''}: {counted(len(trials), 'training')}")  # fmt: skip
     outcomes = []
-    for outcome in carry_out(trials, folder, options, say, tell_first):
-        outcomes.append(outcome)
-        _write_folds(folder, outcomes)
+    with alone_in(folder, BUSY):
+        for outcome in carry_out(trials, folder, options, say, tell_first):
+            outcomes.append(outcome)
+            _write_folds(folder, outcomes)
     if not any(one.run for one in outcomes):
         raise UserError(
             folder,

@@ -17,8 +17,8 @@ from earmark import protocols, runcharts, settings
 from earmark.clips import ClipTable
 from earmark.errors import UserError
 from earmark.evaluation import evaluate
-from earmark.experiments.trials import Outcome, Trial, begin, carry_out, fingerprint
-from earmark.files import replacing
+from earmark.experiments.trials import BUSY, Outcome, Trial, begin, carry_out, fingerprint
+from earmark.files import alone_in, replacing
 from earmark.metrics import Interval
 from earmark.models import KINDS
 from earmark.recipe import Recipe, parse_recipe
@@ -153,13 +153,14 @@ def sweep(
     ways = _searched(overs, n_trials, recipe, outcomes) if n_trials else _grid(overs)
     n = n_trials or len(list(_grid(overs)))
     say(f"{counted(n, 'training')} over {', '.join(over.key for over in overs)}")
-    for batch in _batches(ways, whole=n_trials is None):
-        trials = [trial_of(table, recipe, way, labels) for way in batch]
-        known = [t for t in trials if isinstance(t, Trial)]
-        outcomes.extend(t for t in trials if isinstance(t, Outcome))
-        for outcome in carry_out(known, folder, options, say, _told):
-            outcomes.append(outcome)
-            _write(folder, outcomes, labels)
+    with alone_in(folder, BUSY):
+        for batch in _batches(ways, whole=n_trials is None):
+            trials = [trial_of(table, recipe, way, labels) for way in batch]
+            known = [t for t in trials if isinstance(t, Trial)]
+            outcomes.extend(t for t in trials if isinstance(t, Outcome))
+            for outcome in carry_out(known, folder, options, say, _told):
+                outcomes.append(outcome)
+                _write(folder, outcomes, labels)
     if not any(one.run for one in outcomes):
         _write(folder, outcomes, labels)
         raise UserError(

@@ -19,6 +19,7 @@ from earmark.recipe import Recipe
 from earmark.run import Run
 from earmark.training import Options, Say
 
+BUSY = "another program works on this experiment"
 MARK = "experiment.toml"
 """The file that says what an experiment's folder is, and what it was begun with."""
 
