@@ -99,6 +99,19 @@ def test_a_setting_that_fails_is_a_row_with_its_reason(
     assert "wanted a finite number" in rows.loc["1e+30", "reason"]
 
 
+def test_a_setting_that_needs_too_much_memory_is_a_row_too(
+    table: ClipTable, quick: Recipe, tmp_path: Path
+) -> None:
+    over = Over("network.widths", ([4, 10**13], [4]))
+    said, say = lines()
+    found = sweep.sweep(table, quick, [over], tmp_path / "s", ONE, say)
+    rows = pd.read_csv(tmp_path / "s" / "sweep.csv").set_index("network.widths")
+    assert found.n_failed == 1
+    assert rows.loc["[4]", "status"] == "done"
+    assert "memory" in rows.loc["[4, 10000000000000]", "reason"]
+    assert [line for line in said if line.startswith("[1 of 2]") and "failed: RuntimeError" in line]
+
+
 def test_where_nothing_is_set_aside_the_sweep_does_so(
     table: ClipTable, quick: Recipe, tmp_path: Path
 ) -> None:
@@ -273,6 +286,24 @@ def test_what_was_killed_goes_on_to_the_same_table(
         subprocess.run(command(out), check=True, capture_output=True)
     killed, whole = (pd.read_csv(tmp_path / out / name) for out in ("killed", "whole"))
     pd.testing.assert_frame_equal(killed.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
+def test_a_run_whose_evaluation_was_broken_off_is_evaluated_again(
+    table: ClipTable, quick: Recipe, tmp_path: Path
+) -> None:
+    """The figures were found, but the page could not be written: a folder of its name was in the way."""
+    one = [Over(WIDTHS.key, ([4],))]
+    sweep.sweep(table, quick, one, tmp_path / "s", ONE, str)
+    (run,) = (tmp_path / "s" / "runs").iterdir()
+    for name in ("metrics.json", "report.html", "MODEL_CARD.md"):
+        (run / name).unlink()
+    (run / "report.html").mkdir()
+    with pytest.raises(UserError, match="report.html: cannot be written"):
+        sweep.sweep(table, quick, one, tmp_path / "s", ONE, str)
+    (run / "report.html").rmdir()
+    sweep.sweep(table, quick, one, tmp_path / "s", ONE, str)
+    assert (run / "report.html").is_file()
+    assert (run / "MODEL_CARD.md").is_file()
 
 
 # -- compare ------------------------------------------------------------------------------------------------

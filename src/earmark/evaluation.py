@@ -62,7 +62,6 @@ def evaluate(
     )
     _write_scores(found)
     _write_predictions(found)
-    _write_metrics(found)
     report = tell(run, own, found, table is None)
     write_report(found.report_path, report)
     if table is None:
@@ -70,6 +69,7 @@ def evaluate(
         _write_pictures(folder / "pictures", report, drawings(run, found))
     if table is None and report.confusion is not None:
         logbook.add_picture(run, "confusion", report.confusion.data)
+    _write_metrics(found)  # the last one: where it is, all is
     return found
 
 

@@ -83,7 +83,7 @@ def cross_validate(
         f"{f', {how.seeds} seeds' if how.seeds > 1 else ''}: {counted(len(trials), 'training')}")  # fmt: skip
     outcomes = []
     with alone_in(folder, BUSY):
-        for outcome in carry_out(trials, folder, options, say, tell_first):
+        for outcome in carry_out(trials, len(trials), folder, options, say, tell_first):
             outcomes.append(outcome)
             _write_folds(folder, outcomes)
     if not any(one.run for one in outcomes):

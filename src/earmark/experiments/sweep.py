@@ -153,14 +153,11 @@ def sweep(
     ways = _searched(overs, n_trials, recipe, outcomes) if n_trials else _grid(overs)
     n = n_trials or len(list(_grid(overs)))
     say(f"{counted(n, 'training')} over {', '.join(over.key for over in overs)}")
+    trials = (trial_of(table, recipe, way, labels) for way in ways)
     with alone_in(folder, BUSY):
-        for batch in _batches(ways, whole=n_trials is None):
-            trials = [trial_of(table, recipe, way, labels) for way in batch]
-            known = [t for t in trials if isinstance(t, Trial)]
-            outcomes.extend(t for t in trials if isinstance(t, Outcome))
-            for outcome in carry_out(known, folder, options, say, _told):
-                outcomes.append(outcome)
-                _write(folder, outcomes, labels)
+        for outcome in carry_out(trials, n, folder, options, say, _told):
+            outcomes.append(outcome)
+            _write(folder, outcomes, labels)
     if not any(one.run for one in outcomes):
         _write(folder, outcomes, labels)
         raise UserError(
@@ -171,15 +168,6 @@ def sweep(
         evaluate(best.path)  # its report has the figure with whole groups beside the one that leaks
     _write(folder, outcomes, labels)
     return Swept(folder, sum(one.run is None for one in outcomes), _text(outcomes, labels))
-
-
-def _batches(ways: Iterator[dict[str, object]], whole: bool) -> Iterator[list[dict[str, object]]]:
-    """All at once, or one after the other where each depends on those before."""
-    if whole:
-        yield list(ways)
-    else:
-        for way in ways:
-            yield [way]
 
 
 def _grid(overs: Sequence[Over]) -> Iterator[dict[str, object]]:

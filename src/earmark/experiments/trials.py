@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,12 +85,19 @@ def fingerprint(table: ClipTable) -> str:
 
 
 def carry_out(
-    trials: Sequence[Trial], folder: Path, options: Options, say: Say, told: Callable[[Run], str]
+    trials: Iterable[Trial | Outcome],
+    n_trials: int,
+    folder: Path,
+    options: Options,
+    say: Say,
+    told: Callable[[Run], str],
 ) -> Iterator[Outcome]:
     """Train and evaluate each trial unless that is done; a trial that fails stops no other.
 
     Args:
-        trials: in their order.
+        trials: in their order, each asked for when the outcome of the one before has been yielded; an outcome
+            stands for a trial that cannot be.
+        n_trials: how many there are.
         folder: runs go into `runs/` there.
         options: device, threads and the like.
         say: takes a line for the person who waits: which trial, what came of it, and how long the rest may take.
@@ -98,16 +105,21 @@ def carry_out(
     """
     started, done = time.perf_counter(), 0
     for i, trial in enumerate(trials, start=1):
-        known = Run(folder / "runs" / trial.name)
-        fresh = not (known.is_trained and (known.path / "scores.csv").is_file())
+        place = f"[{i} of {n_trials}]"
+        if isinstance(trial, Outcome):
+            say(f"{place} {trial.trial.name}: failed: {trial.reason}")
+            yield trial
+            continue
+        run = Run(folder / "runs" / trial.name)
+        fresh = not (run.is_trained and _is_evaluated(run))
         if fresh:
-            say(f"[{i} of {len(trials)}] {trial.name} ...")
-        outcome = _carry_out_one(trial, known, options)
+            say(f"{place} {trial.name} ...")
+        outcome = _carry_out_one(trial, run, options)
         done += fresh
         said = f"failed: {outcome.reason}" if outcome.run is None else told(outcome.run)
-        left = (time.perf_counter() - started) / done * (len(trials) - i) if done else 0.0
-        about = f"; about {max(1, round(left / 60))} min left" if fresh and i < len(trials) else ""
-        say(f"[{i} of {len(trials)}] {trial.name}: {said}{'' if fresh else ' (was done already)'}{about}")
+        left = (time.perf_counter() - started) / done * (n_trials - i) if done else 0.0
+        about = f"; about {max(1, round(left / 60))} min left" if fresh and i < n_trials else ""
+        say(f"{place} {trial.name}: {said}{'' if fresh else ' (was done already)'}{about}")
         yield outcome
 
 
@@ -121,11 +133,21 @@ def _carry_out_one(trial: Trial, run: Run, options: Options) -> Outcome:
                 if run.path.exists():  # broken off before it said what it is
                     shutil.rmtree(run.path)
                 training.train(trial.table, trial.recipe, run.path, options, quiet)
-        if not (run.path / "metrics.json").is_file() or not (run.path / "scores.csv").is_file():
+        if not _is_evaluated(run):
             evaluate(run.path, progress=options.progress)
     except UserError as error:
         return Outcome(trial, None, str(error))
+    except (
+        MemoryError,
+        RuntimeError,
+    ) as error:  # PyTorch's: no memory, a network that does not fit its input
+        why = (str(error).strip() or "no memory").splitlines()[0]
+        return Outcome(trial, None, f"{type(error).__name__}: {why}")
     return Outcome(trial, run)
+
+
+def _is_evaluated(run: Run) -> bool:
+    return (run.path / "metrics.json").is_file() and (run.path / "scores.csv").is_file()
 
 
 def with_split(table: ClipTable, split: Sequence[str]) -> ClipTable:
