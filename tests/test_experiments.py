@@ -222,6 +222,27 @@ def test_every_clip_is_tested_once_by_a_network_that_never_heard_its_group(
     assert f"{100 * whole:.1f}" in found.text
 
 
+def test_two_folds_called_0_and_1_are_no_class_of_a_table_of_many_labels(
+    grouped: ClipTable, quick: Recipe, tmp_path: Path
+) -> None:
+    """And --seed is where the seeds begin."""
+    high = grouped.frame["label"] == "high"
+    frame = grouped.frame.drop(columns="label").assign(
+        high=high.map({True: "1", False: "0"}), low=high.map({True: "0", False: "1"})
+    )
+    many = dataclasses.replace(grouped, frame=frame, multi_label=True, classes=("high", "low"))
+    own = many.with_column("fold", [str(i // 2 % 2) for i in range(len(many))])
+    seventh = dataclasses.replace(quick, training=dataclasses.replace(quick.training, seed=7))
+    cross_validate(own, seventh, CrossValidation(), tmp_path / "cv", ONE, str)
+    assert pd.read_csv(tmp_path / "cv" / "folds.csv")["status"].tolist() == ["done"] * 2
+    scores = pd.read_csv(tmp_path / "cv" / "scores.csv")
+    assert dict(zip(scores["file"], scores["fold"], strict=True)) == {
+        file: int(fold) for file, fold in zip(own.frame["file"], own.frame["fold"], strict=True)
+    }
+    assert set(scores["seed"]) == {7}
+    assert {Run(run).recipe.training.seed for run in (tmp_path / "cv" / "runs").iterdir()} == {7}
+
+
 def test_folds_of_each_way(grouped: ClipTable) -> None:
     assert len(set(crossvalidation.divide(grouped, CrossValidation(by="each-group"), 0))) == 12
     own = grouped.with_column("fold", [str(i % 2) for i in range(len(grouped))])

@@ -69,7 +69,11 @@ def add_cv(commands: Commands) -> None:
         "auto: the table's own where it has some, else groups (default: auto)",
     )
     parser.add_argument(
-        "--seeds", type=a_count, default=1, metavar="N", help="train each fold with N seeds (default: 1)"
+        "--seeds",
+        type=a_count,
+        default=1,
+        metavar="N",
+        help="train each fold with N seeds, from --seed on (default: 1)",
     )
     _add_folder(parser, "cv/ and the recipe's name")
     add_machine(parser)

@@ -41,7 +41,7 @@ class CrossValidation:
     by: By = "auto"
     """`auto`: the table's column `fold` where it has one, else `groups`."""
     seeds: int = 1
-    """Each fold is trained with seeds 0 to seeds - 1."""
+    """Each fold is trained with so many seeds, from the recipe's on."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ def trials_of(
     table: ClipTable, recipe: Recipe, folds: NDArray[np.object_], names: Sequence[str], seeds: int
 ) -> Iterator[Trial]:
     """A trial a fold and seed."""
-    for seed in range(seeds):
+    first = recipe.training.seed
+    for seed in range(first, first + seeds):
         split = SplitSettings(valid_fraction=recipe.split.valid_fraction, seed=seed, partial_test=True)
         training = dataclasses.replace(recipe.training, seed=seed)
         own = dataclasses.replace(recipe, split=split, training=training)
@@ -171,8 +172,9 @@ def trials_of(
             divided = with_split(table, ["test" if fold == name else "train" for fold in folds])
             yield Trial(
                 f"fold-{k:0{len(str(len(names)))}}-seed-{seed}",
-                divided.with_column("tested_fold", folds),
+                divided,
                 own,
+                name,
             )
 
 
@@ -184,7 +186,11 @@ def pool(folder: Path, outcomes: Sequence[Outcome]) -> Pooled:
     by_seed: dict[int, list[Scored]] = {}
     for one in outcomes:
         if one.run is not None:
-            by_seed.setdefault(one.trial.recipe.training.seed, []).append(read_scored(one.run))
+            scored = read_scored(one.run)
+            table = scored.table.with_column("tested_fold", [one.trial.fold] * len(scored.table))
+            by_seed.setdefault(one.trial.recipe.training.seed, []).append(
+                dataclasses.replace(scored, table=table)
+            )
     pooled = {seed: together(parts) for seed, parts in by_seed.items()}
     _write_scores(folder / "scores.csv", pooled)
     figures = pooled_measures(list(pooled.values()))
@@ -242,7 +248,7 @@ def _rows(outcomes: Sequence[Outcome]) -> Iterator[dict[str, object]]:
         tested = one.trial.table.take(split == "test")
         row: dict[str, object] = {
             "run": one.trial.name,
-            "fold": str(tested.frame["tested_fold"].iloc[0]),
+            "fold": one.trial.fold,
             "seed": one.trial.recipe.training.seed,
             "clips": len(tested),
             "groups": len(set(units(tested, fold=False))),

@@ -32,6 +32,8 @@ class Trial:
     """Of its run's folder."""
     table: ClipTable
     recipe: Recipe
+    fold: str = ""
+    """What it is tested on, in a cross-validation."""
 
 
 @dataclass(frozen=True)
