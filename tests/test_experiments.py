@@ -131,6 +131,8 @@ def test_what_cannot_be_swept_is_refused_and_nothing_is_made(
         ([], "no setting is named"),
         ([Over("network.width", (1,))], "Did you mean 'widths'"),
         ([Over("training.learning_rate", (), 1e-4, 1e-2)], "Add --trials"),
+        ([Over("split.seed", (0, 1))], "not of the same clips.*earmark cv"),
+        ([WIDTHS, Over("network.widths", ([8],))], "network.widths: it is named twice"),
     ):
         with pytest.raises(UserError, match=words):
             sweep.sweep(table, quick, overs, place, ONE, str)
@@ -168,6 +170,7 @@ def test_two_programs_do_not_work_on_one_experiment(table: ClipTable, quick: Rec
         ("a.b=[1,2],[3]", ([1, 2], [3])),
         ("a.b=logmel, mfcc", ("logmel", "mfcc")),
         ('a.b="x,y",true', ("x,y", True)),
+        ("a.b=0.001,1e-3,2,0.001", (0.001, 2)),
     ],
 )
 def test_values_are_toml_or_words(text: str, values: tuple[object, ...]) -> None:
@@ -190,6 +193,29 @@ def test_a_search_goes_on_where_it_was_broken_off(table: ClipTable, quick: Recip
     whole, parts = (pd.read_csv(tmp_path / name / "sweep.csv") for name in ("whole", "parts"))
     assert len(whole) == 3
     pd.testing.assert_frame_equal(whole.drop(columns="seconds"), parts.drop(columns="seconds"))
+
+
+def test_a_search_draws_whole_numbers_where_a_setting_wants_them_and_lists_each_once(
+    table: ClipTable, quick: Recipe, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    said, say = lines()
+    over = read_over("training.batch_size=8..9")
+    sweep.sweep(table, quick, [over], tmp_path / "s", ONE, say, n_trials=4)
+    rows = pd.read_csv(tmp_path / "s" / "sweep.csv")
+    assert set(rows["training.batch_size"]) <= {8, 9}
+    assert set(rows["status"]) == {"done"}
+    assert rows["training.batch_size"].is_unique
+    assert any(line.startswith("[4 of 4]") for line in said)
+    assert f"{4 - len(rows)} training" in said[-1]
+    assert "drawn before" in said[-1]
+
+
+def test_a_range_between_whole_numbers_is_not_whole_where_the_setting_is_not(quick: Recipe) -> None:
+    optuna = pytest.importorskip("optuna")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [sweep._drawn(study.ask(), read_over("network.dropout=0..1"), quick) for _ in range(5)]
+    assert all(0 < value < 1 for value in drawn)
 
 
 # -- cross-validation ---------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import hashlib
 import itertools
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -26,6 +27,9 @@ from earmark.report import percent, span
 from earmark.run import Run
 from earmark.tables import aligned, counted
 from earmark.training import Options, Say
+
+if TYPE_CHECKING:
+    import optuna
 
 VALID_FRACTION = 0.2
 """Set aside to choose by, where the recipe sets nothing aside."""
@@ -68,7 +72,7 @@ def read_over(text: str) -> Over:
     ends = re.fullmatch(r"\s*([-+.\deE]+?)\.\.([-+.\deE]+)\s*", values)
     if ends:
         try:
-            low, high = float(ends[1]), float(ends[2])
+            low, high = _number(ends[1]), _number(ends[2])
         except ValueError:
             low = high = float("nan")
         if not low < high:
@@ -77,7 +81,16 @@ def read_over(text: str) -> Over:
     found = [_value(part) for part in _parts(values)]
     if not found or "" in found:
         raise UserError(f"--over {text}", "found an empty value", "Give values with commas between them.")
-    return Over(key.strip(), tuple(found))
+    each = {settings.write_value(value): value for value in found}
+    return Over(key.strip(), tuple(each.values()))
+
+
+def _number(text: str) -> float:
+    """A whole number stays one."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _changed(recipe: Recipe, way: dict[str, object]) -> Recipe | str:
@@ -135,10 +148,9 @@ def sweep(
         n_trials: of a search by Optuna; none: the grid.
 
     Raises:
-        UserError: no setting, an unknown one, a range without a search, no trial that ended well.
+        UserError: no setting, an unknown one, one of the split, a range without a search, no trial that ended well.
     """
-    if not overs:
-        raise UserError("--over", "no setting is named", "For example --over network.dropout=0.1,0.2,0.4.")
+    _check(overs)
     if "valid" not in set(table.frame.get("split", ())) and not recipe.split.valid_fraction:
         say(f"{VALID_FRACTION:.0%} of the clips that are not tested are set aside: they choose the setting.")
         split = dataclasses.replace(recipe.split, valid_fraction=VALID_FRACTION)
@@ -148,18 +160,20 @@ def sweep(
     if n_trials is None:
         list(_grid(overs))  # a range is refused before anything is made
     begin(folder, "sweep", {"clips": fingerprint(table), "recipe": recipe.to_toml()})
-    outcomes: list[Outcome] = []
+    found: dict[str, Outcome] = {}
     labels: dict[str, dict[str, object]] = {}
-    ways = _searched(overs, n_trials, recipe, outcomes) if n_trials else _grid(overs)
+    ways = _searched(overs, n_trials, recipe, found) if n_trials else _grid(overs)
     n = n_trials or len(list(_grid(overs)))
     say(f"{counted(n, 'training')} over {', '.join(over.key for over in overs)}")
     trials = (trial_of(table, recipe, way, labels) for way in ways)
     with alone_in(folder, BUSY):
         for outcome in carry_out(trials, n, folder, options, say, _told):
-            outcomes.append(outcome)
-            _write(folder, outcomes, labels)
+            found[outcome.trial.name] = outcome
+            _write(folder, list(found.values()), labels)
+    outcomes = list(found.values())
+    if len(outcomes) < n:
+        say(f"{counted(n - len(outcomes), 'training')} had been drawn before, and stands in the table once")
     if not any(one.run for one in outcomes):
-        _write(folder, outcomes, labels)
         raise UserError(
             folder, f"no training ended well: {outcomes[0].reason.rstrip('.')}", "Change the settings."
         )
@@ -168,6 +182,22 @@ def sweep(
         evaluate(best.path)  # its report has the figure with whole groups beside the one that leaks
     _write(folder, outcomes, labels)
     return Swept(folder, sum(one.run is None for one in outcomes), _text(outcomes, labels))
+
+
+def _check(overs: Sequence[Over]) -> None:
+    """Refuse what would compare settings on different clips, and a key that is named twice."""
+    if not overs:
+        raise UserError("--over", "no setting is named", "For example --over network.dropout=0.1,0.2,0.4.")
+    keys = [over.key for over in overs]
+    for key in keys:
+        if key.split(".")[0] == "split":
+            raise UserError(
+                f"--over {key}",
+                "it changes which clips are tested and which choose, so that figures are not of the same clips",
+                "Fix it by --set; for figures over many splits: earmark cv.",
+            )
+        if keys.count(key) > 1:
+            raise UserError(f"--over {key}", "it is named twice", "Put all of its values into one --over.")
 
 
 def _grid(overs: Sequence[Over]) -> Iterator[dict[str, object]]:
@@ -181,7 +211,7 @@ def _grid(overs: Sequence[Over]) -> Iterator[dict[str, object]]:
 
 
 def _searched(
-    overs: Sequence[Over], n_trials: int, recipe: Recipe, outcomes: list[Outcome]
+    overs: Sequence[Over], n_trials: int, recipe: Recipe, found: Mapping[str, Outcome]
 ) -> Iterator[dict[str, object]]:
     """What Optuna's tree-structured Parzen estimator proposes; each proposal follows from the figures before it.
 
@@ -197,21 +227,25 @@ def _searched(
     sampler = optuna.samplers.TPESampler(seed=recipe.training.seed)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for _ in range(n_trials):
-        before, asked = len(outcomes), study.ask()
-        way: dict[str, object] = {}
-        for over in overs:
-            if over.low is None or over.high is None:
-                names = [settings.write_value(value) for value in over.values]
-                way[over.key] = over.values[names.index(asked.suggest_categorical(over.key, names))]
-            else:
-                log = over.low > 0 and over.high / over.low >= 10
-                way[over.key] = float(f"{asked.suggest_float(over.key, over.low, over.high, log=log):.4g}")
+        asked = study.ask()
+        way = {over.key: _drawn(asked, over, recipe) for over in overs}
         yield way
-        run = outcomes[-1].run if len(outcomes) > before else None
+        run = found[_name(way)].run
         if run is None:
             study.tell(asked, state=optuna.trial.TrialState.FAIL)
         else:
             study.tell(asked, valid_figures(run)["valid_macro_f1"])
+
+
+def _drawn(asked: optuna.trial.Trial, over: Over, recipe: Recipe) -> object:
+    """One of the values, or a number of the range: a whole one where the setting takes no other."""
+    if over.low is None or over.high is None:
+        names = [settings.write_value(value) for value in over.values]
+        return over.values[names.index(asked.suggest_categorical(over.key, names))]
+    log = over.low > 0 and over.high / over.low >= 10
+    if isinstance(over.low, int) and isinstance(_changed(recipe, {over.key: over.low + 0.5}), str):
+        return asked.suggest_int(over.key, over.low, int(over.high), log=log)
+    return float(f"{asked.suggest_float(over.key, over.low, over.high, log=log):.4g}")
 
 
 def trial_of(
