@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from earmark import findings
 from earmark.clips import ClipTable, read_clips, write_clips
 from earmark.errors import UserError
 from earmark.evaluation import evaluate
@@ -25,6 +26,7 @@ from earmark.experiments import comparison, crossvalidation, sweep, trials
 from earmark.experiments.crossvalidation import CrossValidation, cross_validate
 from earmark.experiments.sweep import Over, read_over
 from earmark.files import alone_in
+from earmark.models import ModelSpec
 from earmark.recipe import Recipe, read_recipe
 from earmark.run import Run
 from earmark.training import Options
@@ -71,6 +73,34 @@ def test_a_sweep_is_a_table_ordered_by_validation(table: ClipTable, quick: Recip
         assert (tmp_path / "s" / name).stat().st_size > 1000
     assert "would have been chosen by the test" in found.text
     assert "min left" in said[2]
+
+
+def test_the_labels_of_the_test_choose_nothing(grouped: ClipTable, quick: Recipe, tmp_path: Path) -> None:
+    """With the labels of the test exchanged, the test figures turn over; what validation says stays as it is."""
+    number = np.arange(len(grouped)) % 12
+    split = np.where(number < 2, "test", np.where(number < 4, "valid", "train"))
+    true = grouped.with_column("split", split)
+    label = grouped.frame["label"].to_numpy()
+    exchanged = np.where(split == "test", np.where(label == "low", "high", "low"), label)
+    false = true.with_column("label", exchanged)
+    over = Over("training.learning_rate", (1e-5, 1e-2))
+    figures = []
+    for name, one in (("true", true), ("false", false)):
+        sweep.sweep(one, quick, [over], tmp_path / name, ONE, str)
+        figures.append(pd.read_csv(tmp_path / name / "sweep.csv"))
+    chosen = [column for column in figures[0] if "test" not in column and column != "seconds"]
+    pd.testing.assert_frame_equal(figures[0][chosen], figures[1][chosen])
+    np.testing.assert_allclose(figures[0]["test_accuracy"], 1 - figures[1]["test_accuracy"], atol=1e-6)
+    order = figures[0]["run"].tolist()
+    for name, figure in zip(order, (0.0, 1.0), strict=True):  # the test says the contrary of validation
+        run = Run(tmp_path / "true" / "runs" / name)
+        values = run.metrics()
+        values["measures"][0]["clips"]["value"] = figure
+        (run.path / "metrics.json").write_text(json.dumps(values))
+    sweep.sweep(true, quick, [over], tmp_path / "true", ONE, str)
+    again = pd.read_csv(tmp_path / "true" / "sweep.csv")
+    assert again["test_accuracy"].tolist() == [0.0, 1.0]
+    assert again["run"].tolist() == order
 
 
 def test_a_finished_run_is_not_trained_again_and_more_values_can_be_added(
@@ -395,6 +425,47 @@ def test_runs_are_sorted_and_their_difference_is_that_of_the_same_clips(
     table = pd.read_csv(tmp_path / "out" / "compare.csv")
     assert table["network.dropout"].tolist() == [0.2, 0.4]
     assert (tmp_path / "out" / "curves.svg").stat().st_size > 1000
+
+
+def test_the_interval_of_a_difference_is_that_of_whole_groups_drawn_in_pairs(
+    specs: dict[str, ModelSpec],
+) -> None:
+    """Against NumPy: draw groups with replacement, and take both networks' hits in the clips of those."""
+    rng = np.random.default_rng(3)
+    group = np.repeat([f"g{k:02}" for k in range(40)], 3)
+    truth = np.arange(120) % 2
+    hits = np.repeat(rng.random(40) < 0.8, 3), np.repeat(rng.random(40) < 0.6, 3)
+    best, other = (
+        judged(specs["conv2d"], group, truth, right, rows)
+        for right, rows in zip(hits, (np.arange(120), rng.permutation(120)), strict=True)
+    )
+    n, found = comparison.paired(best, other, findings.statistics_of(best)[0][1])
+    gaps = hits[1].astype(float) - hits[0]
+    of_groups, of_clips = (
+        np.quantile(rng.choice(values, (20_000, len(values))).mean(axis=1), [0.025, 0.975])
+        for values in (gaps.reshape(40, 3).mean(axis=1), gaps)
+    )
+    assert n == 120
+    assert found is not None
+    assert found.value == pytest.approx(gaps.mean())
+    assert [found.low, found.high] == pytest.approx(of_groups, abs=0.03)
+    assert np.abs(of_clips - of_groups).min() > 0.06, "clips drawn one by one would be told from groups"
+
+
+def judged(
+    spec: ModelSpec, group: np.ndarray, truth: np.ndarray, right: np.ndarray, rows: np.ndarray
+) -> findings.Scored:
+    """Clips in some order, and scores that are right where it is said."""
+    said = np.where(right, truth, 1 - truth)
+    frame = pd.DataFrame({
+        "file": [f"{i}.wav" for i in range(len(group))], "start": 0.0, "end": np.nan,
+        "label": np.array(["a", "b"], dtype=object)[truth], "group": group,
+    }).iloc[rows].reset_index(drop=True)  # fmt: skip
+    nothing = ("",) * len(rows)
+    spec = dataclasses.replace(spec, classes=("a", "b"))
+    scores = np.eye(2, dtype=np.float32)[said[rows]] * 0.8 + 0.1
+    table = ClipTable(frame, Path(), ("a", "b"), False)
+    return findings.Scored(spec, table, truth[rows], scores, nothing, nothing)
 
 
 def test_a_folder_of_runs_stands_for_its_runs(evaluated: Path) -> None:
