@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from earmark import canvas, drawing, lettering
+from earmark import canvas, drawing, lettering, runcharts
 from earmark.drawing import Segment
+from earmark.metrics import Interval
 
 ODD_NAMES = [
     "日本の太鼓",
@@ -118,6 +119,16 @@ def test_long_names_keep_both_ends_and_stay_apart() -> None:
     assert len(one) <= lettering.LONGEST_NAME
     same = lettering.drawable(["x" * 20 + "1" + "x" * 20, "x" * 20 + "2" + "x" * 20])
     assert len(set(same)) == 2
+
+
+def test_a_name_that_tells_settings_may_be_longer() -> None:
+    ways = [f"learning_rate 0.001, widths {widths}, dropout 0.1" for widths in ("[32, 64]", "[16, 64]")]
+    assert lettering.drawable(ways, 60) == ways
+    assert lettering.shorten("\u4e2d" * 20, 30) == "\u4e2d" * 7 + "\u2026" + "\u4e2d" * 6
+    drawn = runcharts.figures(
+        [(way, None, Interval(0.5)) for way in ways], "accuracy", title="x", format="svg"
+    )
+    assert b"[32, 64]" in drawn and b"[16, 64]" in drawn
 
 
 def test_letters_that_no_font_has_become_boxes_with_a_number() -> None:

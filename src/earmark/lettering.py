@@ -13,13 +13,13 @@ LONGEST_NAME = 26
 """Columns of a name; the middle of a longer one is left out."""
 
 
-def drawable(names: Sequence[str]) -> list[str]:
-    """Names as they can be drawn: short, in one line, told apart even where no font has their letters."""
+def drawable(names: Sequence[str], longest: int = LONGEST_NAME) -> list[str]:
+    """Names as they can be drawn: so many columns at most, in one line, told apart even where no font has them."""
     absent = missing(names)
     drawn = []
     for name in names:
         words = "".join("\u25af" if c in absent else c for c in _one_line(name))
-        drawn.append(shorten(words).replace("$", r"\$"))
+        drawn.append(shorten(words, longest).replace("$", r"\$"))
     return [
         n if n and drawn.count(n) == 1 and "\u25af" not in n else f"{i + 1}: {n}" for i, n in enumerate(drawn)
     ]
@@ -37,13 +37,17 @@ def _one_line(text: str) -> str:
     return "".join(kinds.get(unicodedata.category(c), c) for c in unicodedata.normalize("NFC", text)).strip()
 
 
-def shorten(name: str) -> str:
-    """At most `LONGEST_NAME` columns wide, the middle left out: both ends tell names apart."""
-    widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name]
-    if sum(widths) <= LONGEST_NAME:
+def shorten(name: str, longest: int = LONGEST_NAME) -> str:
+    """At most so many columns wide, the middle left out: both ends tell names apart."""
+    if columns(name) <= longest:
         return name
-    half = LONGEST_NAME // 2 if max(widths) == 1 else LONGEST_NAME // 4
+    half = longest // 2 if columns(name) == len(name) else longest // 4
     return f"{name[:half]}\u2026{name[-half + 1 :]}"
+
+
+def columns(name: str) -> int:
+    """How wide a name is: East Asian letters take two columns."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name)
 
 
 def families(texts: Iterable[str]) -> list[str]:

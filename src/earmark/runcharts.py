@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.canvas import BLUE, GREY, INK, ORANGE, Format, new_figure, nothing, quiet, to_bytes
-from earmark.lettering import drawable, families, plain, shorten
+from earmark.lettering import LONGEST_NAME, columns, drawable, families, plain, shorten
 from earmark.metrics import Interval
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ MOST_FIGURES = 60
 """Rows of figures in one picture."""
 MOST_CURVES = 12
 """Runs in one picture of curves."""
+LONGEST_WAY = 60
+"""Columns of a name that tells several settings."""
 
 Numbers = NDArray[np.float64]
 
@@ -136,7 +138,9 @@ def figures(
     if not shown:
         return nothing(title, "nothing to show", format)
     more = f" (the first {MOST_FIGURES} of {len(rows)})" if len(rows) > MOST_FIGURES else ""
-    figure, axes = new_figure(8.0, 1.5 + 0.3 * len(shown), title + more)
+    names = [label for label, _, _ in shown]
+    wider = max(0, min(LONGEST_WAY, max(map(columns, names))) - LONGEST_NAME)
+    figure, axes = new_figure(8.0 + 0.08 * wider, 1.5 + 0.3 * len(shown), title + more)
     for y, (_, valid, test) in enumerate(shown):
         for one, colour, marker in ((test, BLUE, "s"), (valid, ORANGE, "o")):
             if one is None or one.value is None:
@@ -151,8 +155,7 @@ def figures(
     if any(one is not None for _, _, one in shown):
         axes.plot([], [], "s", color=BLUE, markeredgecolor=INK, label="test clips")
         axes.plot([], [], color=PALE, linewidth=4, label="95 % interval")
-    names = [label for label, _, _ in shown]
-    axes.set_yticks(range(len(shown)), drawable(names), fontfamily=families(names), fontsize=9)
+    axes.set_yticks(range(len(shown)), drawable(names, LONGEST_WAY), fontfamily=families(names), fontsize=9)
     axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, 1.02), xlabel=name)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
     axes.grid(color="#e8e8e8", linewidth=0.7)
@@ -187,7 +190,7 @@ def curves(
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(9.0, 0.8 + 2.4 * rows), layout="constrained")
     grid = figure.subplots(rows, 2, squeeze=False)
-    names = drawable([name for name, _ in shown])
+    names = drawable([name for name, _ in shown], LONGEST_WAY)
     for axes, (words, key) in zip(grid.flat, panels, strict=False):
         for i, ((_, frame), name) in enumerate(zip(shown, names, strict=True)):
             if key in frame:
@@ -201,6 +204,7 @@ def curves(
                     label=name,
                 )
         axes.set(xlabel="step", ylabel=words)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(0, 1.03 if "accuracy" in key else None)
         axes.grid(axis="y", color="#e8e8e8", linewidth=0.7)
         quiet(axes)
