@@ -117,6 +117,17 @@ def test_a_finished_run_is_not_trained_again_and_more_values_can_be_added(
     assert len(pd.read_csv(tmp_path / "s" / "sweep.csv")) == 2
 
 
+def test_all_trainings_of_an_experiment_take_as_many_threads_as_the_first(
+    table: ClipTable, quick: Recipe, tmp_path: Path
+) -> None:
+    """Else the table would depend on how busy the machine was, and on where it was broken off."""
+    first = Over(WIDTHS.key, WIDTHS.values[1:])
+    sweep.sweep(table, quick, [first], tmp_path / "s", Options(threads=5), str)
+    sweep.sweep(table, quick, [WIDTHS], tmp_path / "s", Options(), str)
+    runs = [Run(path) for path in (tmp_path / "s" / "runs").iterdir()]
+    assert [run.facts.threads for run in runs] == [5, 5]
+
+
 def test_a_setting_that_fails_is_a_row_with_its_reason(
     table: ClipTable, quick: Recipe, tmp_path: Path
 ) -> None:
@@ -363,6 +374,25 @@ def test_what_was_killed_goes_on_to_the_same_table(
         subprocess.run(command(out), check=True, capture_output=True)
     killed, whole = (pd.read_csv(tmp_path / out / name) for out in ("killed", "whole"))
     pd.testing.assert_frame_equal(killed.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
+def test_a_run_says_what_it_is_once_all_of_its_beginning_is_there(
+    table: ClipTable, quick: Recipe, tmp_path: Path
+) -> None:
+    """Broken off while that is written, it is begun anew: a folder in the way of each file stands for the kill."""
+    one = [Over(WIDTHS.key, ([4],))]
+    sweep.sweep(table, quick, one, tmp_path / "whole", ONE, str)
+    (whole,) = (tmp_path / "whole" / "runs").iterdir()
+    for name in ("config.toml", "clips.csv", "run.toml"):
+        run = Run(tmp_path / name)
+        (run.path / name).mkdir(parents=True)
+        with pytest.raises(UserError, match="cannot be written"):
+            run.write(Run(whole).facts, quick, table)
+        assert not run.facts_path.is_file()
+        place = tmp_path / f"sweep of {name}"
+        shutil.copytree(run.path, place / "runs" / whole.name)
+        shutil.copy(tmp_path / "whole" / trials.MARK, place / trials.MARK)
+        assert sweep.sweep(table, quick, one, place, ONE, str).n_failed == 0
 
 
 def test_a_run_whose_evaluation_was_broken_off_is_evaluated_again(

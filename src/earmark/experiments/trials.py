@@ -134,7 +134,9 @@ def _carry_out_one(trial: Trial, run: Run, options: Options) -> Outcome:
             else:
                 if run.path.exists():  # broken off before it said what it is
                     shutil.rmtree(run.path)
-                training.train(trial.table, trial.recipe, run.path, options, quiet)
+                threads = options.threads or _threads_of_the_first(run.path.parent)
+                own = dataclasses.replace(options, threads=threads)
+                training.train(trial.table, trial.recipe, run.path, own, quiet)
         if not _is_evaluated(run):
             evaluate(run.path, progress=options.progress)
     except UserError as error:
@@ -146,6 +148,12 @@ def _carry_out_one(trial: Trial, run: Run, options: Options) -> Outcome:
         why = (str(error).strip() or "no memory").splitlines()[0]
         return Outcome(trial, None, f"{type(error).__name__}: {why}")
     return Outcome(trial, run)
+
+
+def _threads_of_the_first(runs: Path) -> int | None:
+    """What the first training chose: sums over other threads round otherwise, which is no difference of settings."""
+    begun = [Run(place.parent).facts for place in runs.glob("*/run.toml")]
+    return min(begun, key=lambda facts: facts.created).threads if begun else None
 
 
 def _is_evaluated(run: Run) -> bool:
