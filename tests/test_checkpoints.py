@@ -25,7 +25,7 @@ def begin(spec: ModelSpec, monitor: str | None, seed: int = 0) -> State:
 
 
 def epoch(number: int, valid_loss: float, valid_macro_f1: float) -> Epoch:
-    return Epoch(number, number, 0.1, 1e-3, 0.5, valid_loss, 0.5, valid_macro_f1)
+    return Epoch(number, number, 0.1, 1e-3, 0.5, valid_loss, 0.5, valid_macro_f1, 0.5)
 
 
 def best_of(run: Run, spec: ModelSpec, monitor: str | None, figures: list[tuple[float, float]]) -> list[int]:

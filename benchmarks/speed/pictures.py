@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from benchmarks.speed.measuring import Row
-from earmark import drawing
-from earmark.drawing import BLUE, GREEN, GREY, INK, ORANGE, Format
+from earmark.canvas import BLUE, GREEN, GREY, INK, ORANGE, Format, new_figure, nothing, quiet, to_bytes
 
 PALE = "#9ec9e2"
 LONGEST = 90
@@ -33,14 +32,14 @@ def bars(rows: Sequence[Row], form: Format) -> bytes:
     ]
     panels = [(title, found) for title, found in panels if found]
     if not panels:
-        return drawing._nothing("Speed", "no ratio was measured", form)
+        return nothing("Speed", "no ratio was measured", form)
     heights = [0.9 + 0.26 * len(found) for _, found in panels]
     canvas = Canvas(figsize=(12.0, sum(heights) + 0.4), layout="constrained")
     stack = canvas.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, found) in zip(stack, panels, strict=True):
         axes.set_title(title, loc="left", fontsize=11, color=INK)
         _panel(axes, found)
-    return drawing._bytes(canvas, form)
+    return to_bytes(canvas, form)
 
 
 def is_drawable(row: Row) -> bool:
@@ -75,7 +74,7 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.minorticks_off()
     axes.set_yticks(places, [label(row) for row in rows], fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    drawing._quiet(axes)
+    quiet(axes)
     axes.tick_params(axis="y", labelsize=7.5)
 
 
@@ -108,10 +107,8 @@ def growth_lines(rows: Sequence[Row], form: Format) -> bytes:
             lines.setdefault(f"{unit}: {row.what}", [(1.0, 1.0)]).append((row.figure.per, row.value or 0))
     lines = {name: points for name, points in lines.items() if len(points) > 2}
     if not lines:
-        return drawing._nothing("Growth", "nothing was measured", form)
-    canvas, axes = drawing._figure(
-        8.0, 4.6, "Time for each file, second, clip or class: level or falling is well"
-    )
+        return nothing("Growth", "nothing was measured", form)
+    canvas, axes = new_figure(8.0, 4.6, "Time for each file, second, clip or class: level or falling is well")
     styles = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D"))
     for (name, points), (colour, dash, marker) in zip(lines.items(), styles, strict=False):
         axes.plot(*zip(*points, strict=True), dash, color=colour, marker=marker, markersize=5, label=name)
@@ -125,4 +122,4 @@ def growth_lines(rows: Sequence[Row], form: Format) -> bytes:
     axes.set_yticks(ticks, [f"{y:g}" for y in ticks])
     axes.set(xlabel="times as much work", ylabel="times the time of the first, for each")
     canvas.legend(loc="outside lower left", fontsize=8, frameon=False)
-    return drawing._bytes(canvas, form)
+    return to_bytes(canvas, form)
