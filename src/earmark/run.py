@@ -204,12 +204,12 @@ class Run:
         return (self.model_path / "model.toml").is_file()
 
     def write(self, facts: RunFacts, recipe: Recipe, table: ClipTable) -> None:
-        """Write what stands fast before the first step."""
-        with replacing(self.facts_path) as file:
-            file.write(settings.write_toml(settings.table(facts)))
+        """Write what stands fast before the first step; the file that says that this is a run comes last."""
         with replacing(self.config_path) as file:
             file.write(recipe.to_toml())
         write_clips(table, self.clips_path)
+        with replacing(self.facts_path) as file:
+            file.write(settings.write_toml(settings.table(facts)))
 
 
 def check_new(path: Path) -> None:

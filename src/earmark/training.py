@@ -95,9 +95,9 @@ def train(
     )
     say(describe_work(plan, recipe.training, step_seconds, facts))
     run = create_run(out)
-    run.write(facts, recipe, plan.table)
     if len(plan.unusable):
         write_clips(plan.unusable, run.unusable_path)
+    run.write(facts, recipe, plan.table)
     with run.in_use():
         fit(run, plan, options, say)
     return run
