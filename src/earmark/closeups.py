@@ -148,8 +148,8 @@ def _heard(scored: Scored, i: int, said: str, playable: bool) -> HeardClip:
 
 def _samples(scored: Scored, i: int, rate: int = 8000) -> NDArray[np.float32] | None:
     """The clip's waveform, at most `LONGEST_SOUND` seconds of it; none where it cannot be read."""
-    _, start, end = place_of(scored, i)
-    path = scored.table.paths()[i]
+    file, start, end = place_of(scored, i)
+    path = scored.table.root / file
     until = start + LONGEST_SOUND if end is None else min(end, start + LONGEST_SOUND)
     try:
         until = min(until, audio.probe(path).duration) if end is None else until

@@ -17,7 +17,7 @@ from earmark.run import Run
 from earmark.settings import kind_of
 
 FEW = 10
-"""Test groups of a class below which its figure says little."""
+"""Test clips of a class below which its figure says little."""
 
 
 def write_card(path: Path, run: Run, found: Evaluation, report: Report) -> None:

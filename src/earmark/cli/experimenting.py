@@ -17,7 +17,7 @@ from earmark.cli.arguments import (
     say,
     typed,
 )
-from earmark.cli.learning import add_machine, add_material, recipe_of, table_to_train
+from earmark.cli.learning import add_machine, add_material, add_tested, recipe_of, table_to_train
 
 if TYPE_CHECKING:
     from earmark.training import Options
@@ -33,8 +33,7 @@ def add_sweep(commands: Commands) -> None:
         "earmark sweep clips.csv --over network.dropout=0.1,0.2,0.4 --over training.epochs=40,80 -o sweeps/dropout",
     )
     add_material(parser)
-    parser.add_argument("--test-fold", metavar="K", help="test on this fold of the column fold")
-    parser.add_argument("--test-group", metavar="G", help="test on this group")
+    add_tested(parser)
     parser.add_argument(
         "--over",
         action="append",

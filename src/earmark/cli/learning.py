@@ -43,8 +43,7 @@ def add_train(commands: Commands) -> None:
         metavar="RUN",
         help="run folder to make (default: runs/ and date, time and recipe)",
     )
-    parser.add_argument("--test-fold", metavar="K", help="test on this fold of the column fold")
-    parser.add_argument("--test-group", metavar="G", help="test on this group")
+    add_tested(parser)
     _add_way(parser)
 
 
@@ -78,6 +77,12 @@ def add_material(parser: argparse.ArgumentParser) -> None:
         help="folder that the table's files are relative to (default: as imported)",
     )
     add_layout(parser)
+
+
+def add_tested(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is tested."""
+    parser.add_argument("--test-fold", metavar="K", help="test on this fold of the column fold")
+    parser.add_argument("--test-group", metavar="G", help="test on this group")
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
