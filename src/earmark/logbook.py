@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from earmark.checkpoints import Epoch
 from earmark.errors import UserError
-from earmark.files import replacing
+from earmark.files import cannot_write, replacing
 from earmark.models import Classifier, Task
 from earmark.run import Run
 
@@ -28,8 +29,9 @@ class Logbook:
     def __init__(self, run: Run, task: Task, done: int, bar: Any, writer: Any) -> None:
         self.place, self.task = run.steps_path, task
         self.bar, self.writer = bar, writer
-        self.rows = _rows_until(run, done)
         self.n_steps = done
+        with replacing(self.place, newline="") as file:
+            file.writelines([HEADER, *_rows_until(run, done)])
         self.begin()
 
     def begin(self) -> None:
@@ -63,12 +65,16 @@ class Logbook:
         """One epoch is done: write its steps, and tell the bar and TensorBoard."""
         seconds = [after - before for before, after in zip(self._times, self._times[1:], strict=False)]
         losses = torch.stack(self._losses).tolist()
-        for i, (loss, took) in enumerate(zip(losses, seconds, strict=True), start=self.n_steps + 1):
-            self.rows.append(f"{i},{row.epoch},{loss:.6g},{took:.6g}\n")
+        try:
+            with self.place.open("a", newline="") as file:
+                for i, (loss, took) in enumerate(zip(losses, seconds, strict=True), start=self.n_steps + 1):
+                    file.write(f"{i},{row.epoch},{loss:.6g},{took:.6g}\n")
+        except OSError as error:
+            raise cannot_write(self.place, error) from error
         self.n_steps = row.step
-        with replacing(self.place, newline="") as file:
-            file.writelines([HEADER, *self.rows])
-        self.bar.set_postfix_str(f"loss {row.loss:.3f}, valid macro-F1 {row.valid_macro_f1:.3f}")
+        judged = "accuracy" if np.isnan(row.valid_macro_f1) else "valid macro-F1"
+        figure = row.accuracy if np.isnan(row.valid_macro_f1) else row.valid_macro_f1
+        self.bar.set_postfix_str(f"loss {row.loss:.3f}, {judged} {figure:.3f}")
         if self.writer is not None:
             for name in SCALARS:
                 self.writer.add_scalar(name, getattr(row, name), row.epoch)
@@ -120,7 +126,8 @@ def _rows_until(run: Run, done: int) -> list[str]:
     if not done or not run.steps_path.is_file():
         return []
     lines = run.steps_path.read_text().splitlines(keepends=True)[1:]
-    return [line for line in lines if int(line.split(",")[0]) <= done]
+    whole = [line for line in lines if line.endswith("\n")]  # the last one may have been broken off
+    return [line for line in whole if int(line.split(",")[0]) <= done]
 
 
 # -- TensorBoard --------------------------------------------------------------------------------------------
