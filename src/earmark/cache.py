@@ -30,7 +30,7 @@ from earmark.devices import using_threads
 from earmark.errors import UserError
 from earmark.features import FEATURES, Features
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the arithmetic of decoding or of features changes: entries of another format are not met."""
 
 SHARD_BYTES = 64 * 2**20
