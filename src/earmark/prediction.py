@@ -145,7 +145,9 @@ class Predictor:
     @torch.inference_mode()
     def _score(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         device = next(self.model.parameters()).device
-        return self.model.scores(torch.from_numpy(waveform)[None].to(device))[0].cpu().numpy()
+        scores = self.model.scores(torch.from_numpy(waveform)[None].to(device))[0]
+        # A copy: torch's own memory, kept for each of many clips, would leave holes that nothing else fits into.
+        return scores.cpu().numpy().copy()
 
 
 def load(path: str | Path, device: str = "cpu", hop_seconds: float | None = None) -> Predictor:
