@@ -24,7 +24,7 @@ from earmark.cache import ClipFeatures, FeatureStore
 from earmark.checkpoints import Epoch, State, load_checkpoint, record, restore
 from earmark.clips import ClipTable, require_classes, write_clips
 from earmark.dataset import TrainingBatches
-from earmark.devices import choose_device, using_threads
+from earmark.devices import choose_device, keep_freed_memory, using_threads
 from earmark.errors import UserError
 from earmark.features import Features, Waveform
 from earmark.logbook import logbook
@@ -144,6 +144,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
 
     precision: torch.dtype = getattr(torch, recipe.precision)
 
+    keep_freed_memory()
     with using_threads(run.facts.threads):
         # The model, its normalisation fitted on the training clips only, and what moves its weights.
         torch.manual_seed(recipe.seed)
@@ -158,7 +159,8 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
         n_epochs = count_epochs(recipe, batches.n_batches)
         descent = Descent(model, recipe, n_epochs, batches.n_batches)
         monitor = recipe.monitor if len(valid) and recipe.monitor != "none" else None
-        state = State(model, copy.deepcopy(model), descent, (generator, draws), monitor)
+        average = copy.deepcopy(model) if recipe.average else model
+        state = State(model, average, descent, (generator, draws), monitor)
         restore(run, state)
         criterion = Criterion(
             plan.spec.task, targets[train], recipe.class_balance, recipe.label_smoothing, recipe.loss
@@ -180,7 +182,8 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                         logits = model.head(model.pool(model.backbone(x)))
                     loss = criterion(logits.float(), y)
                     descent.step(loss)
-                    follow(state.average, model, recipe.average, descent.n_steps)
+                    if recipe.average:
+                        follow(state.average, model, recipe.average, descent.n_steps)
                     log.step(loss, logits, y)
 
                 # How good it is on clips that it does not train on.
