@@ -11,7 +11,7 @@ import torch
 from earmark import checkpoints, training
 from earmark.clips import ClipTable
 from earmark.evaluation import evaluate
-from earmark.logbook import HEADER, share_right
+from earmark.logbook import HEADER, MOST_HISTOGRAMS, share_right
 from earmark.recipe import Recipe, read_recipe
 from earmark.run import Run
 from earmark.training import Options, resume, train
@@ -83,6 +83,8 @@ def test_tensorboard_holds_scalars_weights_the_graph_and_the_confusion(
     assert len(events.Scalars("loss")) == len(run.history())
     assert {"accuracy", "learning_rate"} <= set(tags["scalars"])
     assert {f"weights/{name}" for name, _ in run.model().named_parameters()} == set(tags["histograms"])
+    name = next(iter(tags["histograms"]))
+    assert 0 < len(events.Histograms(name)) <= min(len(run.history()), MOST_HISTOGRAMS + 1)
     assert tags["graph"]
     assert tags["images"] == ["confusion"]
 
@@ -90,4 +92,6 @@ def test_tensorboard_holds_scalars_weights_the_graph_and_the_confusion(
 def _short(name: str) -> Recipe:
     length = "clip" if name == "lowrate-mlp" else "crop"
     split = ["split.protocol=grouped", "split.test_fraction=0.2", "split.valid_fraction=0.2"]
-    return read_recipe(name, ["training.epochs=1", f"audio.{length}_seconds=0.8", *split])
+    return read_recipe(
+        name, ["training.epochs=1", "training.min_steps=1", f"audio.{length}_seconds=0.8", *split]
+    )

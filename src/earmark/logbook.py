@@ -21,14 +21,16 @@ from earmark.run import Run
 
 SCALARS = ("loss", "accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1", "learning_rate")
 HEADER = "step,epoch,loss,seconds\n"
+MOST_HISTOGRAMS = 50
+"""Epochs whose weights TensorBoard is shown, at most about: to sort them takes longer than a small epoch."""
 
 
 class Logbook:
     """Takes down each step and each epoch; nothing in it decides anything."""
 
-    def __init__(self, run: Run, task: Task, done: int, bar: Any, writer: Any) -> None:
+    def __init__(self, run: Run, task: Task, n_steps: int, done: int, bar: Any, writer: Any) -> None:
         self.place, self.task = run.steps_path, task
-        self.bar, self.writer = bar, writer
+        self.bar, self.writer, self.n_steps_in_all = bar, writer, n_steps
         self.n_steps = done
         with replacing(self.place, newline="") as file:
             file.writelines([HEADER, *_rows_until(run, done)])
@@ -78,7 +80,9 @@ class Logbook:
         if self.writer is not None:
             for name in SCALARS:
                 self.writer.add_scalar(name, getattr(row, name), row.epoch)
-            for name, weights in model.named_parameters():
+            share = MOST_HISTOGRAMS / self.n_steps_in_all
+            is_shown = int(row.step * share) > int((row.step - len(losses)) * share) or row.epoch == 1
+            for name, weights in model.named_parameters() if is_shown else ():
                 self.writer.add_histogram(f"weights/{name}", weights.detach().cpu(), row.epoch)
 
 
@@ -115,7 +119,7 @@ def logbook(run: Run, model: Classifier, n_steps: int, done: int, options: Any) 
         try:
             if writer is not None and not done:
                 add_graph(writer, model)
-            yield Logbook(run, model.spec.task, done, bar, writer)
+            yield Logbook(run, model.spec.task, n_steps, done, bar, writer)
         finally:
             if writer is not None:
                 writer.close()
