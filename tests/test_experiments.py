@@ -273,6 +273,7 @@ def test_every_clip_is_tested_once_by_a_network_that_never_heard_its_group(
         assert accuracy_score(one["truth"], one["prediction"]) == pytest.approx(
             (one[["high", "low"]].idxmax(axis=1) == one["truth"]).mean()
         )
+    commons = []
     for run in (tmp_path / "cv" / "runs").iterdir():
         clips = read_clips(run / "clips.csv").frame
         heard, tested = (
@@ -280,6 +281,9 @@ def test_every_clip_is_tested_once_by_a_network_that_never_heard_its_group(
         )
         assert heard
         assert heard.isdisjoint(tested)
+        commonest = clips[clips["split"] != "test"]["label"].value_counts().sort_index().idxmax()
+        commons.append((clips[clips["split"] == "test"]["label"] == commonest).mean())
+    assert f"the majority {100 * np.mean(commons):.1f}" in found.text
     matrix = pd.read_csv(tmp_path / "cv" / "confusion.csv", index_col=0).to_numpy()
     assert matrix.sum() == 2 * len(grouped)
     assert f"{100 * accuracy_score(scores['truth'], scores['prediction']):.1f}" in found.text

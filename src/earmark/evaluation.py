@@ -27,7 +27,11 @@ MOST_LEARNT = 2000
 
 
 def evaluate(
-    path: Path, table: ClipTable | None = None, out: Path | None = None, progress: bool = False
+    path: Path,
+    table: ClipTable | None = None,
+    out: Path | None = None,
+    progress: bool = False,
+    figures_only: bool = False,
 ) -> Evaluation:
     """Score a run and write `scores.csv`, `metrics.json` and `report.html`.
 
@@ -36,6 +40,7 @@ def evaluate(
         table: labelled clips; none: the run's own test split.
         out: folder for the results; none: the run.
         progress: show a bar while features are computed.
+        figures_only: no report, no pictures and no plain models beside the network: for one trial of many.
 
     Raises:
         UserError: not a run, classes that the model does not know, no clip that can be scored.
@@ -48,7 +53,8 @@ def evaluate(
     _check_folder(folder, run)
     scored = score_table(run, chosen, progress)
     notes = [*run.facts.warnings]
-    rivals = _baselines(scored, own.take(own.column("split") != "test"), notes, progress)
+    learnt = own.take(own.column("split") != "test")
+    rivals = () if figures_only else _baselines(scored, learnt, notes, progress)
     found = Evaluation(
         scored=scored,
         clips=findings.figures(scored.targets, scored.scores, scored.spec),
@@ -57,20 +63,28 @@ def evaluate(
         baselines=rivals,
         leak=_leak(run, scored, train, table is None),
         notes=tuple(notes),
-        learnt=score_table(run, _some(train), progress) if table is None and len(train) else None,
+        learnt=score_table(run, _some(train), progress)
+        if table is None and len(train) and not figures_only
+        else None,
         folder=folder,
     )
     _write_scores(found)
     _write_predictions(found)
-    report = tell(run, own, found, table is None)
-    write_report(found.report_path, report)
-    if table is None:
-        write_card(folder / "MODEL_CARD.md", run, found, report)
-        _write_pictures(folder / "pictures", report, drawings(run, found))
-    if table is None and report.confusion is not None:
-        logbook.add_picture(run, "confusion", report.confusion.data)
+    if not figures_only:
+        _write_report(run, own, found, table is None)
     _write_metrics(found)  # the last one: where it is, all is
     return found
+
+
+def _write_report(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> None:
+    """The page; of the run's own test clips also the model card and the pictures."""
+    report = tell(run, own, found, own_test)
+    write_report(found.report_path, report)
+    if own_test:
+        write_card(found.folder / "MODEL_CARD.md", run, found, report)
+        _write_pictures(found.folder / "pictures", report, drawings(run, found))
+    if own_test and report.confusion is not None:
+        logbook.add_picture(run, "confusion", report.confusion.data)
 
 
 def _check_folder(folder: Path, run: Run) -> None:

@@ -195,6 +195,8 @@ def pool(folder: Path, outcomes: Sequence[Outcome]) -> Pooled:
     _write_scores(folder / "scores.csv", pooled)
     figures = pooled_measures(list(pooled.values()))
     lines = [_folds_text(outcomes), "", _figures_text(figures, outcomes, pooled)]
+    rivals = _rivals_text(outcomes)
+    lines += [rivals] if rivals else []
     first = next(iter(pooled.values()))
     if first.targets.ndim == 1:
         _write_confusion(folder, list(pooled.values()))
@@ -338,6 +340,26 @@ def _figures_text(
         )
     note = figures[0][1].note
     return aligned(rows) + (f"\nnote: {note}" if note else "")
+
+
+def _rivals_text(outcomes: Sequence[Outcome]) -> str:
+    """What stands beside the network in each fold's report, as the mean of the folds of the first figure."""
+    names = {
+        "the majority": "the majority",
+        "chosen": "the best plain model of each fold",
+        "mean": "the mean of both",
+    }
+    found: dict[str, list[float]] = {}
+    for one in outcomes:
+        for rival in one.run.metrics()["baselines"] if one.run is not None else ():
+            title = names.get(rival["kind"], names.get(rival["name"]))
+            if title:
+                found.setdefault(title, []).append(rival["measures"][0]["clips"]["value"])
+                name = rival["measures"][0]["name"]
+    if not found:
+        return ""
+    each = ", ".join(f"{title} {percent(float(np.mean(values)))}" for title, values in found.items())
+    return f"beside it, mean of folds, {name}: {each}"
 
 
 def _natural(name: str) -> tuple[int, str]:

@@ -167,7 +167,7 @@ def sweep(
     say(f"{counted(n, 'training')} over {', '.join(over.key for over in overs)}")
     trials = (trial_of(table, recipe, way, labels) for way in ways)
     with alone_in(folder, BUSY):
-        for outcome in carry_out(trials, n, folder, options, say, _told):
+        for outcome in carry_out(trials, n, folder, options, say, _told, figures_only=True):
             found[outcome.trial.name] = outcome
             _write(folder, list(found.values()), labels)
     outcomes = list(found.values())
@@ -178,8 +178,12 @@ def sweep(
             folder, f"no training ended well: {outcomes[0].reason.rstrip('.')}", "Change the settings."
         )
     best = _ordered(outcomes)[0].run
-    if best is not None and protocols.train_twin(best, options, say):
-        evaluate(best.path)  # its report has the figure with whole groups beside the one that leaks
+    assert best is not None
+    twin = protocols.train_twin(best, options, say)
+    if twin or not (best.path / "report.html").is_file():
+        evaluate(
+            best.path
+        )  # with its report; where it leaks, that has the figure with whole groups beside it
     _write(folder, outcomes, labels)
     return Swept(folder, sum(one.run is None for one in outcomes), _text(outcomes, labels))
 

@@ -93,6 +93,7 @@ def carry_out(
     options: Options,
     say: Say,
     told: Callable[[Run], str],
+    figures_only: bool = False,
 ) -> Iterator[Outcome]:
     """Train and evaluate each trial unless that is done; a trial that fails stops no other.
 
@@ -104,6 +105,7 @@ def carry_out(
         options: device, threads and the like.
         say: takes a line for the person who waits: which trial, what came of it, and how long the rest may take.
         told: what to say of a run.
+        figures_only: write each one's figures, and no report.
     """
     started, done = time.perf_counter(), 0
     for i, trial in enumerate(trials, start=1):
@@ -116,7 +118,7 @@ def carry_out(
         fresh = not (run.is_trained and _is_evaluated(run))
         if fresh:
             say(f"{place} {trial.name} ...")
-        outcome = _carry_out_one(trial, run, options)
+        outcome = _carry_out_one(trial, run, options, figures_only)
         done += fresh
         said = f"failed: {outcome.reason}" if outcome.run is None else told(outcome.run)
         left = (time.perf_counter() - started) / done * (n_trials - i) if done else 0.0
@@ -125,7 +127,7 @@ def carry_out(
         yield outcome
 
 
-def _carry_out_one(trial: Trial, run: Run, options: Options) -> Outcome:
+def _carry_out_one(trial: Trial, run: Run, options: Options, figures_only: bool) -> Outcome:
     quiet: Say = lambda line: None  # noqa: E731
     try:
         if not run.is_trained:
@@ -138,7 +140,7 @@ def _carry_out_one(trial: Trial, run: Run, options: Options) -> Outcome:
                 own = dataclasses.replace(options, threads=threads)
                 training.train(trial.table, trial.recipe, run.path, own, quiet)
         if not _is_evaluated(run):
-            evaluate(run.path, progress=options.progress)
+            evaluate(run.path, progress=options.progress, figures_only=figures_only)
     except UserError as error:
         return Outcome(trial, None, str(error))
     except (
