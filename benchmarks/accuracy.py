@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from earmark import layouts, metrics
+from earmark import intervals, layouts, metrics
 from earmark.clips import ClipTable, regrouped
 from earmark.evaluation import evaluate
 from earmark.files import replacing
@@ -199,7 +199,7 @@ def row(corpus: Corpus, jobs: list[Job], found: list[pd.DataFrame]) -> dict[str,
         right(pd.concat([f for j, f in zip(jobs, found, strict=True) if j.seed == seed and not j.leaking]))
         for seed in seeds
     ]
-    interval = metrics.bootstrap(
+    interval = intervals.bootstrap(
         metrics.accuracy, counts(together), groups=together["group"].to_numpy(), recordings=together["file"].to_numpy()
     )  # fmt: skip
     chosen = [f.attrs.get("chosen", "") for f in honest]  # by no test label; a training, a choice

@@ -24,8 +24,8 @@ from earmark.clips import ClipTable, regrouped
 from earmark.errors import UserError
 from earmark.evaluation import evaluate
 from earmark.findings import Evaluation
+from earmark.intervals import Interval
 from earmark.layouts.listing import How
-from earmark.metrics import Interval
 from earmark.recipe import read_recipe
 from earmark.run import Run
 from earmark.training import Options

@@ -16,7 +16,7 @@ SOURCE = Path(earmark.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
-    {"features", "normalisation", "augment", "metrics", "lettering", "canvas", "synthesis"},
+    {"features", "normalisation", "augment", "metrics", "intervals", "lettering", "canvas", "synthesis"},
     {"drawing", "charts", "runcharts"},
     {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
     {"run", "layouts", "cache", "dataset", "probing", "describing"},

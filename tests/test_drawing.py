@@ -14,7 +14,7 @@ import pytest
 
 from earmark import canvas, drawing, lettering, runcharts
 from earmark.drawing import Segment
-from earmark.metrics import Interval
+from earmark.intervals import Interval
 
 ODD_NAMES = [
     "日本の太鼓",

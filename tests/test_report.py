@@ -12,7 +12,8 @@ import pytest
 
 from earmark import drawing, report
 from earmark.errors import UserError
-from earmark.metrics import ClassMetrics, Confusion, Interval
+from earmark.intervals import Interval
+from earmark.metrics import ClassMetrics, Confusion
 from earmark.report import (
     Average,
     Baseline,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark import audio, baselines, findings, logbook, metrics, splits
+from earmark import audio, baselines, findings, intervals, logbook, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
@@ -225,7 +225,7 @@ def _leak(run: Run, scored: Scored, train: ClipTable, own_test: bool) -> Leak:
     )
 
 
-def _twins_figure(run: Run) -> metrics.Interval | None:
+def _twins_figure(run: Run) -> intervals.Interval | None:
     """The first figure of the run's grouped twin, if there is one."""
     if not Run(run.twin_path).is_trained:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark import metrics, splits
+from earmark import intervals, metrics, splits
 from earmark.clips import ClipTable
 from earmark.metrics import MultiLabelMetrics, SingleLabelMetrics
 from earmark.models import ModelSpec
@@ -123,8 +123,8 @@ def measures(scored: Scored) -> tuple[Measure, ...]:
     return tuple(
         Measure(
             name,
-            metrics.bootstrap(statistic, over_clips, groups=groups, recordings=files),
-            metrics.bootstrap(statistic, over_files, groups=groups[by_file.first][rows]) if whole else None,
+            intervals.bootstrap(statistic, over_clips, groups=groups, recordings=files),
+            intervals.bootstrap(statistic, over_files, groups=groups[by_file.first][rows]) if whole else None,
             meaning,
         )
         for name, statistic, meaning in statistics_of(scored)
@@ -136,7 +136,7 @@ def plain_measures(scored: Scored) -> tuple[Measure, ...]:
     counts = counts_of(scored)
     total = counts.map(lambda x: x.sum(axis=0))
     return tuple(
-        Measure(name, metrics.Interval(float(statistic(total))), None, meaning)
+        Measure(name, intervals.Interval(float(statistic(total))), None, meaning)
         for name, statistic, meaning in statistics_of(scored)
     )
 
@@ -149,11 +149,11 @@ def rival(
     groups, files = splits.units(scored.table, fold=False), scored.table.frame["file"].to_numpy()
     theirs, ours = counts_of(scored, scores), counts_of(scored)
     found = tuple(
-        Measure(each, metrics.bootstrap(statistic, theirs, groups=groups, recordings=files), None, meaning)
+        Measure(each, intervals.bootstrap(statistic, theirs, groups=groups, recordings=files), None, meaning)
         for each, statistic, meaning in statistics_of(scored)
     )
     first = statistics_of(scored)[0][1]
-    difference = metrics.bootstrap(
+    difference = intervals.bootstrap(
         lambda a, b: first(a) - first(b), ours, theirs, groups=groups, recordings=files
     )
     return Baseline(name, found, difference, what, kind)

@@ -10,7 +10,7 @@ from pathlib import Path
 from earmark.features import FEATURES
 from earmark.files import replacing
 from earmark.findings import Evaluation
-from earmark.metrics import Interval
+from earmark.intervals import Interval
 from earmark.models import NETWORKS, ModelSpec
 from earmark.report import Report, answers, percent, points, span
 from earmark.run import Run

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from earmark.files import replacing
-from earmark.metrics import ClassMetrics, Confusion, Interval
+from earmark.intervals import Interval
+from earmark.metrics import ClassMetrics, Confusion
 
 MOST_SOUNDS = 40
 """Clips that can be listened to, right ones among them."""

@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.canvas import BLUE, GREY, INK, ORANGE, Format, new_figure, nothing, quiet, to_bytes
+from earmark.intervals import Interval
 from earmark.lettering import LONGEST_NAME, columns, drawable, families, plain, shorten
-from earmark.metrics import Interval
 
 if TYPE_CHECKING:
     import pandas

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from earmark import findings, metrics, runcharts, settings
+from earmark import findings, intervals, runcharts, settings
 from earmark.clips import format_seconds
 from earmark.errors import UserError
 from earmark.evaluation import read_scored
 from earmark.files import replacing
 from earmark.findings import Scored
-from earmark.metrics import Interval
+from earmark.intervals import Interval
 from earmark.models import KINDS
 from earmark.report import percent, points, span
 from earmark.run import Run, open_run
@@ -113,7 +113,7 @@ def paired(best: Scored, other: Scored, statistic: findings.Statistic) -> tuple[
         return 0, None
     a, b = _rows_of(a, rows), _rows_of(b, rows)
     groups, files = units(a.table, fold=False), a.table.frame["file"].to_numpy()
-    return len(rows), metrics.bootstrap(
+    return len(rows), intervals.bootstrap(
         lambda x, y: statistic(x) - statistic(y),
         findings.counts_of(b),
         findings.counts_of(a),

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earmark import drawing, findings, metrics, runcharts
+from earmark import drawing, findings, intervals, metrics, runcharts
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
 from earmark.evaluation import read_scored
 from earmark.experiments.trials import BUSY, Outcome, Trial, begin, carry_out, fingerprint, with_split
 from earmark.files import alone_in, replacing
 from earmark.findings import Scored, truth_of
-from earmark.metrics import Interval
+from earmark.intervals import Interval
 from earmark.prediction import labels_of
 from earmark.recipe import Recipe
 from earmark.report import percent, span
@@ -233,7 +233,7 @@ def pooled_measures(seeds: Sequence[Scored]) -> list[tuple[str, Interval, list[f
     files = np.concatenate([one.table.frame["file"].to_numpy() for one in seeds])
     found = []
     for name, statistic, _ in findings.statistics_of(seeds[0]):
-        interval = metrics.bootstrap(statistic, every, groups=groups, recordings=files)
+        interval = intervals.bootstrap(statistic, every, groups=groups, recordings=files)
         found.append((name, interval, [float(statistic(one.map(lambda x: x.sum(axis=0)))) for one in counts]))
     return found
 

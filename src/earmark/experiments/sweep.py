@@ -20,7 +20,7 @@ from earmark.errors import UserError
 from earmark.evaluation import evaluate
 from earmark.experiments.trials import BUSY, Outcome, Trial, begin, carry_out, fingerprint
 from earmark.files import alone_in, replacing
-from earmark.metrics import Interval
+from earmark.intervals import Interval
 from earmark.models import KINDS
 from earmark.recipe import Recipe, parse_recipe
 from earmark.report import percent, span
