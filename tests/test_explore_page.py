@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,11 @@ from earmark.exploring import Exploration, Options, explore, pictures
 from earmark.exploring.page import amount, choose_sounds, render
 from earmark.exploring.pictures import Drawn
 from headless import Browser, find_chromium
+from parsed import Page
 
 EVIL = '<script>alert("x")</script>'
 RATE = 8000
 NAMES = ("bell", "</script><b>", "drum & bass")
-VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 @pytest.fixture(scope="module")
@@ -50,42 +49,6 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Exploration, dic
 def page(explored: tuple[Exploration, dict[str, Drawn], Path]) -> Path:
     """The page."""
     return explored[2]
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, the text, and whether every element is closed in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "script":
-            self.scripts[-1] += data
-        elif self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words)).replace("\u202f", " ")
 
 
 def test_the_page_is_well_formed_and_loads_nothing(page: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,8 @@ from earmark.report import (
     SplitCount,
     Unreadable,
 )
+from parsed import Page
 
-VOID = {"meta", "link", "br", "img", "input", "hr"}
 EVIL = '<script>alert("x")</script>'
 PNG = drawing.confusion([[1]], ["only"])
 
@@ -88,37 +87,6 @@ MORE = {
     "boundaries": (Picture(PNG, "about dog"),),
 }
 """What a run's own test has besides."""
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, the text, and whether every element is closed in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words)).replace("\u202f", " ")
 
 
 def page_of(**changes: object) -> Page:
