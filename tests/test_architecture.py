@@ -32,11 +32,23 @@ FLOORS = [
         "featurefile",
     },
     {"training", "evaluation", "page", "closeups", "modelcard", "exploring"},
-    {"demo", "protocols"},
+    {"demo", "protocols", "labelling"},
     {"experiments"},
     {"cli"},
 ]
-HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "scipy", "av", "soundfile", "numpy", "tqdm", "jinja2"}
+HEAVY = {
+    "torch",
+    "pandas",
+    "sklearn",
+    "matplotlib",
+    "scipy",
+    "av",
+    "soundfile",
+    "numpy",
+    "tqdm",
+    "jinja2",
+    "sqlalchemy",
+}
 
 
 def rooms() -> list[str]:

@@ -1,0 +1,407 @@
+"""A labelling project: who is there, what is next, what was said; the one door to the labels for page and commands.
+
+Every method is one transaction: safe in threads and between processes, and what it wrote is on disk when it returns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import unicodedata
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from earmark.errors import UserError
+from earmark.labelling import beginning, queue, schema
+from earmark.labelling.questions import Answer, Question
+from earmark.labelling.queue import Written
+from earmark.labelling.schema import annotators, answers, clips, latest
+from earmark.labelling.store import Store, locate
+
+Order = Literal["random", "balanced", "uncertain", "similar"]
+LONGEST_NAME = 100
+LONGEST_TOKEN = 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a project is labelled; all of it can be changed later (see `Project.change`)."""
+
+    overlap: int = 1
+    """How many annotators each clip wants."""
+    order: Order = "random"
+    """Of the queue."""
+    gold_share: float = 0.1
+    """Share of gold clips among those given out, as long as there are any."""
+    seed: int = 0
+    """Of the order and of the draws."""
+    lease_seconds: float = 600.0
+    """How long a clip stays with an annotator who does nothing."""
+    run: str | None = None
+    """Run folder whose scores order the queue, or are suggested."""
+    suggest: bool = False
+    """Whether the run's suggestion is shown: it biases."""
+    like: str | None = None
+    """`similar`: the clip that the others are compared with, as FILE or FILE@START."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.overlap <= 100:
+            raise UserError("overlap", f"found {self.overlap}, wanted 1 to 100 annotators a clip")
+        if not 0 <= self.gold_share <= 0.9:
+            raise UserError("gold share", f"found {self.gold_share:g}, wanted 0 to 0.9")
+        if not 1 <= self.lease_seconds <= 1e6:
+            raise UserError("lease", f"found {self.lease_seconds:g} s, wanted 1 s to 1,000,000 s")
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """Somebody who labels."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class LabelClip:
+    """A clip to label."""
+
+    id: int
+    file: str
+    """Relative to the project's root."""
+    start: float
+    end: float | None
+    """In seconds from the file's start; None is the end of the file."""
+    seconds: float
+    """How long it is."""
+    path: Path
+    """The sound file; it lies under the root."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A clip for an annotator."""
+
+    clip: LabelClip
+    answer: Answer | None = None
+    """What they had answered before, when going back."""
+    settle: bool = False
+    """Whether the answer settles a disagreement (see `Project.settle`)."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far it is."""
+
+    mine: int
+    """Clips that this annotator has answered, skips and gold included."""
+    everybody: int
+    """Clips that are done."""
+    total: int
+    """Clips to be done; gold is not counted."""
+    per_class: dict[str, int]
+    """Answers that count and name the class (for levels: above the last one), in the question's order."""
+
+
+class Project:
+    """Labels in a database, and the folder of their sounds.
+
+    Args:
+        store: of a project that has begun.
+        root: folder that files are relative to from now on; None: as it was.
+        clock: seconds since 1970.
+
+    Raises:
+        UserError: the database holds no project, or the folder is gone.
+    """
+
+    def __init__(
+        self, store: Store, root: str | Path | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.store, self.clock = store, clock
+        if not store.exists():
+            raise UserError(store.where, "there are no labels here", "Begin: earmark label FOLDER --ask A,B")
+        store.upgrade()
+        with store.reading() as connection:
+            facts: dict[str, str] = dict(
+                connection.execute(select(schema.facts.c.key, schema.facts.c.value)).tuples().all()
+            )
+        self.question = msgspec.json.decode(facts["question"], type=Question)
+        self.settings = msgspec.json.decode(facts["settings"], type=Settings)
+        self.source = str(json.loads(facts["source"]))
+        self.root = self._root(root, str(json.loads(facts["root"])))
+
+    # -- people ---------------------------------------------------------------------------------------------
+
+    def enter(self, name: str) -> Annotator:
+        """The annotator of a name, whom nobody else is; case makes no difference.
+
+        Raises:
+            UserError: a name without visible characters, or with more than `LONGEST_NAME`.
+        """
+        name = checked_name(name)
+        key = name.casefold()
+        known = select(annotators.c.id, annotators.c.name).where(annotators.c.key == key)
+        with self.store.reading() as connection:
+            found = connection.execute(known).first()
+        if found is None:
+            with self.store.writing() as connection:
+                found = connection.execute(known).first()
+                if found is None:
+                    row = {"name": name, "key": key, "entered": self.clock()}
+                    connection.execute(annotators.insert().values(row))
+                    found = connection.execute(known).first()
+        assert found is not None
+        return Annotator(found.id, found.name)
+
+    # -- the queue ------------------------------------------------------------------------------------------
+
+    def next(self, annotator_id: int, n: int = 2) -> list[Task]:
+        """The clips that an annotator has, and new ones, up to `n` together; they are leased."""
+        with self.store.writing() as connection:
+            ids = queue.lease(connection, annotator_id, n, self._rules(), self.clock())
+            return [Task(self._clip(connection, clip_id)) for clip_id in ids]
+
+    def touch(self, annotator_id: int, clip_id: int) -> None:
+        """Let the lease of a clip that an annotator has go on."""
+        with self.store.writing() as connection:
+            queue.touch(connection, annotator_id, clip_id, self._rules(), self.clock())
+
+    def submit(self, annotator_id: int, clip_id: int, answer: object, token: str) -> Written:
+        """Write an answer down; it is on the disk when this returns.
+
+        A second answer of one annotator takes the place of the first, which is kept in the history. A second
+        call with the same token writes nothing and gives the first one's answer.
+
+        Raises:
+            UserError: no answer to the question, no such clip or annotator, or it cannot be written.
+        """
+        return self._write(annotator_id, clip_id, answer, token, settles=False)
+
+    def settle(self, clip_id: int, annotator_id: int, answer: object, token: str | None = None) -> Written:
+        """Write down the answer that counts for everybody; what each had said is kept."""
+        return self._write(annotator_id, clip_id, answer, token or uuid.uuid4().hex, settles=True)
+
+    def undo(self, annotator_id: int, before: int | None = None) -> Task | None:
+        """Go back through one's own history.
+
+        Args:
+            annotator_id: whose.
+            before: clip that is being shown: the clip that was answered before it is wanted. None, or a clip
+                that was not answered yet: the clip answered last.
+
+        Returns:
+            The clip with the answer given then; changing it is a new `submit` (or `settle`). None: there is none.
+        """
+        with self.store.reading() as connection:
+            found = queue.before(connection, annotator_id, before)
+            if found is None:
+                return None
+            clip_id, answer, settles = found
+            return Task(self._clip(connection, clip_id), answer, settles)
+
+    def clip(self, clip_id: int) -> LabelClip:
+        """A clip by its number.
+
+        Raises:
+            UserError: there is none, or its file is said to lie outside the root.
+        """
+        with self.store.reading() as connection:
+            return self._clip(connection, clip_id)
+
+    def progress(self, annotator_id: int) -> Progress:
+        """How far this annotator is, and everybody."""
+        done = (clips.c.answered >= self.settings.overlap) & clips.c.gold.is_(None)
+        counting = latest.join(answers, answers.c.id == latest.c.answer_id)
+        said = select(answers.c.answer, func.count()).select_from(counting).group_by(answers.c.answer)
+        with self.store.reading() as connection:
+            mine = connection.scalar(
+                select(func.count()).select_from(latest).where(latest.c.annotator_id == annotator_id)
+            )
+            total = connection.scalar(select(func.count()).select_from(clips).where(clips.c.gold.is_(None)))
+            everybody = connection.scalar(select(func.count()).select_from(clips).where(done))
+            counts = connection.execute(said).tuples().all()
+        per_class = dict.fromkeys(self.question.classes, 0)
+        for answer, n in counts:
+            for name in named_in(self.question, json.loads(answer)):
+                per_class[name] += n
+        return Progress(mine or 0, everybody or 0, total or 0, per_class)
+
+    # -- the project itself ---------------------------------------------------------------------------------
+
+    def change(self, **settings: object) -> None:
+        """Change settings, from now on and for everybody: `change(overlap=2)`."""
+        self.settings = Settings(**{**asdict(self.settings), **settings})
+        with self.store.writing() as connection:
+            _set_fact(connection, "settings", asdict(self.settings))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+    def _rules(self) -> queue.Rules:
+        one = self.settings
+        return queue.Rules(one.overlap, one.gold_share, one.lease_seconds, one.seed)
+
+    def _write(self, annotator_id: int, clip_id: int, answer: object, token: str, settles: bool) -> Written:
+        if not 1 <= len(token) <= LONGEST_TOKEN or not token.isascii() or not token.isprintable():
+            raise UserError("token", f"wanted 1 to {LONGEST_TOKEN} plain characters, found {token[:20]!r}")
+        with self.store.reading() as connection:
+            seconds = self._clip(connection, clip_id).seconds
+        checked = self.question.check(answer, seconds)
+        with self.store.writing() as connection:
+            if connection.scalar(select(annotators.c.id).where(annotators.c.id == annotator_id)) is None:
+                raise UserError("annotator", f"there is none of number {annotator_id}", "Enter a name again.")
+            place = clip_id, annotator_id
+            return queue.hand_in(connection, place, checked, token, self.clock(), settles)
+
+    def _clip(self, connection: Connection, clip_id: int) -> LabelClip:
+        known = clips.c.id, clips.c.file, clips.c.start, clips.c.end, clips.c.seconds
+        row = connection.execute(select(*known).where(clips.c.id == clip_id)).first()
+        if row is None:
+            raise UserError("clip", f"there is none of number {clip_id}", "Load the page again.")
+        if not beginning.is_inside(self.root, row.file):
+            raise UserError("clip", f"file {row.file!r} lies outside {self.root}", "Correct its name.")
+        return LabelClip(row.id, row.file, row.start, row.end, row.seconds, self.root / row.file)
+
+    def _root(self, given: str | Path | None, known: str) -> Path:
+        """The folder of the sounds: as given (and remembered), else as it was, seen from the database."""
+        base = self.store.folder or Path("/")
+        if given is None:
+            return Path(os.path.normpath(base / known))
+        root = Path(os.path.abspath(given))
+        if not root.is_dir():
+            raise UserError(f"--root {given}", "there is no such folder", "Check the path.")
+        self._check_holds(root)
+        with self.store.writing() as connection:
+            _set_fact(connection, "root", root_seen_from(self.store, root))
+        return root
+
+    def _check_holds(self, root: Path) -> None:
+        """Refuse a folder that has none of the files."""
+        with self.store.reading() as connection:
+            files = list(connection.scalars(select(clips.c.file).distinct().order_by(clips.c.file)))
+        if not any((root / file).exists() for file in files):
+            raise UserError(
+                f"--root {root}",
+                f"none of the {len(files)} files of the project is in it, such as {files[0]!r}",
+                "Name the folder that the files are relative to.",
+            )
+
+
+def begin(
+    source: str | Path,
+    question: Question,
+    settings: Settings | None = None,
+    db: str | None = None,
+    clip_seconds: float | None = None,
+    root: str | Path | None = None,
+    progress: bool = False,
+) -> Project:
+    """Begin a project of a folder of sound or of a clip table.
+
+    Args:
+        source: either; a table's own columns are carried along.
+        question: what is asked of every clip.
+        settings: how it is labelled.
+        db: database; None: `labels.sqlite` in the folder, or beside the table.
+        clip_seconds: length to cut recordings to; None: whole, or as the table has them.
+        root: folder that a table's files are relative to; None: as imported.
+        progress: show a bar while files are opened.
+
+    Raises:
+        UserError: no sound, a project there already, or a database that cannot be written.
+    """
+    source, settings = Path(source), settings or Settings()
+    store = Store(locate(source if db is None else db))
+    if store.exists():
+        raise UserError(
+            store.where, "labelling has begun here already", "Go on with it, or name another --db."
+        )
+    found = beginning.find_clips(source, None if root is None else Path(root), clip_seconds, progress)
+    facts: dict[str, object] = {
+        "question": asdict(question),
+        "settings": asdict(settings),
+        "root": root_seen_from(store, found.table.root),
+        "source": source.name,
+    }
+    try:
+        with store.writing() as connection:
+            beginning.write(connection, found, facts, settings.seed)
+    except IntegrityError as error:  # pragma: no cover  # somebody else began in the same moment
+        raise UserError(store.where, "labelling has just begun here", "Go on with it.") from error
+    return Project(store)
+
+
+def find_project(source: str | Path, db: str | None = None) -> Project | None:
+    """The project that has begun for a folder, a table or in a database; None where none has."""
+    store = Store(locate(source if db is None else db))
+    if store.exists():
+        return Project(store)
+    store.close()
+    return None
+
+
+def open_project(named: str | Path, root: str | Path | None = None) -> Project:
+    """Open a project.
+
+    Args:
+        named: its folder, its table, its SQLite file, or the address of its database.
+        root: folder that files are relative to from now on; None: as it was.
+
+    Raises:
+        UserError: there is none, or no file of it is under `root`.
+    """
+    if not re.match(r"\w[\w+]*://", str(named)) and not Path(named).exists():
+        raise UserError(str(named), "there is no such file or folder", "Check the path.")
+    return Project(Store(locate(named)), root)
+
+
+def checked_name(name: str) -> str:
+    """The name of an annotator in one form.
+
+    Raises:
+        UserError: it has no visible character, or too many.
+    """
+    plain = " ".join(unicodedata.normalize("NFC", name).split())
+    if not plain or not plain.isprintable():
+        raise UserError("name", f"found {name[:40]!a}, wanted visible characters", "Type a name.")
+    if len(plain) > LONGEST_NAME:
+        raise UserError(
+            "name", f"it has {len(plain):,} characters, wanted at most {LONGEST_NAME}", "Type a shorter one."
+        )
+    return plain
+
+
+def named_in(question: Question, answer: Answer) -> list[str]:
+    """The classes that an answer says are there, each once; levels: all above the last level."""
+    if "label" in answer:
+        return [str(answer["label"])]
+    if isinstance(answer.get("tags"), list):
+        return list(answer["tags"])  # type: ignore[call-overload, no-any-return]
+    if isinstance(levels := answer.get("levels"), dict):
+        return [name for name, level in levels.items() if level != question.levels[-1]]
+    if isinstance(regions := answer.get("regions"), list):
+        return sorted({region["label"] for region in regions})
+    return list(question.classes) if answer.get("answer") == "yes" else []
+
+
+def root_seen_from(store: Store, root: Path) -> str:
+    """A root as the database keeps it: relative to its own folder where it lies in it, so that both can move."""
+    root, folder = Path(os.path.abspath(root)), store.folder
+    if folder is not None and root.is_relative_to(folder):
+        return root.relative_to(folder).as_posix()
+    return str(root)
+
+
+def _set_fact(connection: Connection, key: str, value: object) -> None:
+    facts = schema.facts
+    connection.execute(update(facts).where(facts.c.key == key).values(value=json.dumps(value)))
