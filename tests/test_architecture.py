@@ -33,7 +33,7 @@ FLOORS = [
     },
     {"training", "evaluation", "page", "closeups", "modelcard", "exploring"},
     {"demo", "protocols", "labelling"},
-    {"experiments"},
+    {"experiments", "server"},
     {"cli"},
 ]
 HEAVY = {
@@ -48,6 +48,8 @@ HEAVY = {
     "tqdm",
     "jinja2",
     "sqlalchemy",
+    "starlette",
+    "uvicorn",
 }
 
 
