@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+
 import msgspec
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import IntegrityError
