@@ -65,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
         corpus.add_import,
         corpus.add_features,
         exploring.add_explore,
-from earmark.cli import corpus, experimenting, exploring, labelling, labels, learning, using
+        labelling.add_label,
+        labels.add_labels,
         learning.add_train,
         learning.add_evaluate,
         experimenting.add_sweep,
