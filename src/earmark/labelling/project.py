@@ -70,6 +70,7 @@ class Project:
             )
         self.question = msgspec.json.decode(facts["question"], type=Question)
         self.settings = msgspec.json.decode(facts["settings"], type=Settings)
+        self.id = str(json.loads(facts["id"]))
         self.source = str(json.loads(facts["source"]))
         self.root = self._root(root, str(json.loads(facts["root"])))
 
@@ -277,6 +278,7 @@ def begin(
         )
     found = beginning.find_clips(source, None if root is None else Path(root), clip_seconds, progress)
     facts: dict[str, object] = {
+        "id": uuid.uuid4().hex,  # what a browser keeps for one project never goes to another
         "question": asdict(question),
         "settings": asdict(settings),
         "root": root_seen_from(store, found.table.root),

@@ -27,6 +27,10 @@ _LOCK = 0x6561726D61726B
 """Key of the lock that PostgreSQL's writers take: "earmark"."""
 
 
+class Unavailable(UserError):
+    """The database, or the disk under it, refuses just now: what was to be written may be tried again."""
+
+
 class Store:
     """The database of one labelling project.
 
@@ -115,13 +119,13 @@ def locate(named: str | Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def in_words(error: DBAPIError, where: str) -> UserError:
+def in_words(error: DBAPIError, where: str) -> Unavailable:
     """What a database says, as something to act upon."""
     said = str(error.orig).strip() or type(error.orig).__name__
     for pattern, problem, remedy in _WORDS:
         if re.search(pattern, said, re.IGNORECASE):
-            return UserError(where, problem.format(said.splitlines()[0]), remedy)
-    return UserError(where, f"the database says: {said.splitlines()[0]}", "Nothing was written; try again.")
+            return Unavailable(where, problem.format(said.splitlines()[0]), remedy)
+    return Unavailable(where, f"the database says: {said.splitlines()[0]}", "Nothing was written; try again.")
 
 
 _WORDS = (
