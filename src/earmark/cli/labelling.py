@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.cli.arguments import DONE, Commands, a_count, a_duration, a_path, command, is_watched, say

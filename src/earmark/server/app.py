@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from earmark import __version__
 from earmark.audio import AudioError
 from earmark.errors import UserError
+from earmark.labelling.project import Task
 from earmark.labelling.store import Unavailable
 from earmark.server import exchange
 from earmark.server.exchange import Body, number, number_or_none, text
@@ -32,7 +33,7 @@ from earmark.server.security import Guard, Rules
 from earmark.server.sound import PARTS, Sounds, key_of
 
 if TYPE_CHECKING:
-    from earmark.labelling.project import Project, Task
+    from earmark.labelling.project import LabelClip, Project
 
 WEB = Path(__file__).parent.parent / "web"
 MOST_TASKS = 20
@@ -73,7 +74,7 @@ class Door:
         one = self.project
         return {
             "id": one.id,
-            "name": one.name,
+            "name": one.source,
             "question": {
                 "kind": one.question.kind,
                 "classes": one.question.classes,
@@ -129,17 +130,11 @@ class Door:
     def disagreements(self, body: Body) -> dict[str, object]:
         """Clips of which annotators said different things."""
         found = self.project.disagreements()
-        return {
-            "total": len(found),
-            "tasks": [
-                {
-                    "clip": exchange.of_clip(one.clip, self._version(one.clip)),
-                    "settle": True,
-                    "said": [{"name": name, "answer": answer} for name, answer in one.answers],
-                }
-                for one in found[:MOST_TASKS]
-            ],
-        }
+        tasks = []
+        for one in found[:MOST_TASKS]:
+            task = self._task(Task(self.project.clip(one.clip_id), settle=True))
+            tasks.append({**task, "said": [{"name": name, "answer": answer} for name, answer in one.answers]})
+        return {"total": len(found), "tasks": tasks}
 
     def part(self, clip_id: int, part: str) -> Path | bytes:
         """Sound or picture of a clip."""
@@ -153,9 +148,9 @@ class Door:
         suggestion = self.project.suggestion(task.clip.id) if self.project.settings.suggest else None
         return exchange.of_task(task, self._version(task.clip), suggestion)
 
-    def _version(self, clip: object) -> str:
+    def _version(self, clip: LabelClip) -> str:
         try:
-            return key_of(clip)[:16]  # type: ignore[arg-type]
+            return key_of(clip)[:16]
         except AudioError:
             return "gone"
 

@@ -26,6 +26,7 @@ COLUMNS, ROWS = 1000, 256
 """Of a spectrogram, about; the page stretches it."""
 WAVE_ROWS = 96
 _WINDOW_SECONDS = 0.04
+_LOWEST_TICK = 150  # Hz; below it there would be no room for 200
 _POINTS = 129  # of the list that places heights of the picture in Hz
 _BATCH = 4096  # frames held at once
 
@@ -84,9 +85,10 @@ def axis(rate: int, scale: Scale) -> dict[str, list[object]]:
         being 0 at the bottom and 1 at the top.
     """
     edges = _edges(rate, scale)
-    places, words = frequency_ticks(edges)
+    low = int(np.searchsorted(edges, _LOWEST_TICK if scale == "mel" else 0))
+    places, words = frequency_ticks(edges[low:])
     ticks: list[object] = [
-        [round(place / ROWS, 5), word] for place, word in zip(places, words, strict=True)
+        [round((low + place) / ROWS, 5), word] for place, word in zip(places, words, strict=True)
     ]
     step = ROWS // (_POINTS - 1)
     return {"hz": [round(float(hz), 3) for hz in edges[::step]], "ticks": ticks}

@@ -64,7 +64,9 @@ class Guard:
         """What is answered instead, if something is."""
         if self.rules.token is None:
             if host_of(headers.get("host", "")) not in LOCAL:
-                return _no(403, "This server answers this machine only. To let others in: earmark label --share.")
+                return _no(
+                    403, "This server answers this machine only. To let others in: earmark label --share."
+                )
         elif not _same(_cookie(headers, self.rules.cookie), self.rules.token):
             return self._by_link(scope)
         elif b"key=" in scope["query_string"] and scope["path"] == "/":

@@ -59,7 +59,8 @@ def serve(project: Project, address: Address, say: Callable[[str], None]) -> Non
     with bound(address) as listening:
         port = listening.getsockname()[1]
         token = link_token(project.id) if address.share else None
-        app = create_app(project, Sounds(), Rules(token, f"earmark-{port}"))
+        sounds = Sounds()
+        app = create_app(project, sounds, Rules(token, f"earmark-{port}"))
         links = addresses(address, port, token)
         _announce(links, address, say)
         config = uvicorn.Config(
@@ -72,6 +73,7 @@ def serve(project: Project, address: Address, say: Callable[[str], None]) -> Non
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         server = uvicorn.Server(config)
+        threading.Thread(target=sounds.warm, daemon=True).start()
         if address.browser:
             threading.Thread(target=_open, args=(links[0], say), daemon=True).start()
         server.run(sockets=[listening])
@@ -152,7 +154,9 @@ def _announce(links: list[str], address: Address, say: Callable[[str], None]) ->
         return
     say(f"labelling page: {links[0]}   (Ctrl-C ends it)")
     say(f"for others: {links[-1]}")
-    say("Whoever has this link can listen and answer. It is not encrypted: use it in a network that you trust.")
+    say(
+        "Whoever has this link can listen and answer. It is not encrypted: use it in a network that you trust."
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -58,6 +58,11 @@ class Sounds:
         """
         return self._shelf.get(key_of(clip), part, lambda: self._made(clip))
 
+    def warm(self) -> None:
+        """Draw something once, so that the first clip need not wait for what is imported and planned."""
+        noise = np.linspace(-1, 1, 44100, dtype=np.float32)
+        pictures.spectrogram(pictures.power(noise, 22050), 22050, "mel")
+
     def _made(self, clip: LabelClip) -> Parts:
         with self._turns:
             return prepare(clip)

@@ -86,7 +86,7 @@ export function levelsEditor(question, host, changed) {
     const buttons = levels.map((level, i) => choice(level, keys[i], (event) => { pick(row, i); leave(event); }));
     const id = `of-${row}`;
     const line = make("div", { class: "row", role: "group", "aria-labelledby": id, onpointerdown: () => go(row), onfocusin: () => go(row) },
-      make("span", { class: "of", id, dir: "auto", text: name }), make("div", { class: "levels" }, ...buttons));
+      make("span", { class: "of" }, byLetter && row < 10 ? make("kbd", { "aria-hidden": "true", text: DIGITS[row] }) : null, " ", make("span", { id, dir: "auto", text: name })), make("div", { class: "levels" }, ...buttons));
     return { line, buttons };
   });
   host.replaceChildren(make("div", { class: "rows" }, ...rows.map((row) => row.line)));
@@ -130,7 +130,7 @@ export function levelsEditor(question, host, changed) {
       return true;
     },
     rows: [[keys.join("  "), `level of the marked line: ${levels.join(", ")}`], ["↑ ↓", "another line"],
-      ...(byLetter ? [["1 2 3", "go to a line"]] : [])],
+      ...(byLetter ? [["1 …", "go to a line"]] : [])],
   };
 }
 

@@ -82,6 +82,7 @@ export class Desk {
     if (task.said) $("said").replaceChildren(make("table", {}, make("caption", { text: "What was said. Your answer counts for everybody." }),
       make("tbody", {}, ...task.said.map((one) => make("tr", {}, make("th", { scope: "row", dir: "auto", text: one.name }), make("td", { dir: "auto", text: told(one.answer) }))))));
     this.changed();
+    $("stage").scrollIntoView({ block: "nearest" });
   }
 
   banner(words) { $("banner").textContent = words; show($("banner"), Boolean(words)); }
