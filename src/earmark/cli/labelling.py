@@ -171,7 +171,7 @@ def _project(args: argparse.Namespace) -> Project:
     if args.root is not None:
         found = labelling.open_project(args.db or args.source, args.root)
     if changed:
-        found.change(**changed)
+        found.change(is_watched(), **changed)
     return found
 
 

@@ -28,7 +28,8 @@ from earmark.layouts.listing import Source
 from earmark.tables import counted, did_you_mean, listed
 
 COVERED = 0.5
-"""Share of a clip that a label must cover to be said of it."""
+"""Share of a clip that a label must cover to be said of it, unless a label is of just this clip."""
+_NEAR = 0.0015  # seconds
 
 
 @dataclass(frozen=True)
@@ -258,6 +259,9 @@ def _of_clip(question: Question, clip: KnownClip, marks: list[Mark], how: How) -
     here = [(mark, seconds) for mark, seconds in here if seconds > 1e-3]
     if question.kind == "regions":
         return {"regions": [_region(mark, clip) for mark, _ in here]}
+    exact = [mark for mark, _ in here if abs(mark.start - clip.start) < _NEAR and abs(mark.end - end) < _NEAR]
+    if exact:
+        return _answer(question, {mark.label for mark in exact}, how.positive)
     labels = {mark.label for mark, seconds in here if seconds >= COVERED * clip.seconds - 1e-3}
     return _answer(question, labels, how.positive)
 

@@ -25,8 +25,16 @@ from earmark.labelling.questions import Question
 from earmark.labelling.queue import Written
 from earmark.labelling.schema import annotators, answers, clips, latest
 from earmark.labelling.store import Store, locate
-from earmark.labelling.tasks import Annotator, LabelClip, Progress, Settings, Task, checked_name, named_in
-from earmark.labelling.verdicts import Disagreement
+from earmark.labelling.tasks import (
+    Annotator,
+    Disagreement,
+    LabelClip,
+    Progress,
+    Settings,
+    Task,
+    checked_name,
+    named_in,
+)
 from earmark.labelling.votes import Said
 
 __all__ = [
@@ -70,9 +78,13 @@ class Project:
             )
         self.question = msgspec.json.decode(facts["question"], type=Question)
         self.settings = msgspec.json.decode(facts["settings"], type=Settings)
-        self.id = str(json.loads(facts["id"]))
-        self.source = str(json.loads(facts["source"]))
+        self.id, self.source = (str(json.loads(facts[key])) for key in ("id", "source"))
         self.root = self._root(root, str(json.loads(facts["root"])))
+
+    @property
+    def name(self) -> str:
+        """The folder's or the table's name, for a title."""
+        return self.source
 
     # -- people ---------------------------------------------------------------------------------------------
 
@@ -179,7 +191,16 @@ class Project:
 
     def disagreements(self) -> list[Disagreement]:
         """The clips that annotators differ about and nobody has settled, the worst first."""
-        return verdicts.disagreements(self.said(), self.question)
+        with self.store.reading() as connection:
+            said = votes.read(connection)
+            return [
+                Disagreement(
+                    self._clip(connection, said.clips[row].id),
+                    tuple((said.names[column], one) for column, one in sorted(said.answers[row].items())),
+                    share,
+                )
+                for row, share in verdicts.contested(said, self.question)
+            ]
 
     def agreement(self) -> AgreementReport:
         """How far annotators agree, and how they do on gold clips."""
@@ -187,11 +208,39 @@ class Project:
 
     # -- the project itself ---------------------------------------------------------------------------------
 
-    def change(self, **settings: object) -> None:
-        """Change settings, from now on and for everybody: `change(overlap=2)`."""
-        self.settings = Settings(**{**asdict(self.settings), **settings})
+    def change(self, progress: bool = False, **settings: object) -> None:
+        """Change settings, from now on and for everybody: `change(overlap=2)`.
+
+        Clips that nobody has answered are put into a new order where order, run, seed or the clip to compare with
+        change. With `progress`, bars are shown while sounds are heard.
+
+        Raises:
+            UserError: no such setting, or an order that cannot be made.
+        """
+        before, after = asdict(self.settings), {**asdict(self.settings), **settings}
+        changed = Settings(**after)
+        if any(before[key] != after[key] for key in ("order", "run", "seed", "like")):
+            self._arrange(changed, progress)
         with self.store.writing() as connection:
-            _set_fact(connection, "settings", asdict(self.settings))
+            _set_fact(connection, "settings", asdict(changed))
+        self.settings = changed
+
+    def suggestion(self, clip_id: int) -> dict[str, object] | None:
+        """What the run would say of a clip: `{"answer": ..., "score": 0 to 1}`; None where there is nothing."""
+        with self.store.reading() as connection:
+            said = connection.scalar(select(clips.c.suggestion).where(clips.c.id == clip_id))
+        return None if said is None else dict(json.loads(said))
+
+    def _arrange(self, settings: Settings, progress: bool) -> None:
+        """Put the clips that nobody has answered into a new order, behind those that somebody has."""
+        from earmark.labelling import arranging
+
+        said = self.said()
+        begun = [clip.id for row, clip in enumerate(said.clips) if row in said.answers]
+        rest = [c for row, c in enumerate(said.clips) if row not in said.answers and c.gold is None]
+        found = arranging.arrange(rest, self.root, self.question, settings, progress)
+        with self.store.writing() as connection:
+            queue.rearrange(connection, begun, found)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -278,18 +327,25 @@ def begin(
         )
     found = beginning.find_clips(source, None if root is None else Path(root), clip_seconds, progress)
     facts: dict[str, object] = {
-        "id": uuid.uuid4().hex,  # what a browser keeps for one project never goes to another
         "question": asdict(question),
         "settings": asdict(settings),
         "root": root_seen_from(store, found.table.root),
-        "source": source.name,
+        "source": source.resolve().name,
+        "id": uuid.uuid4().hex,
     }
     try:
         with store.writing() as connection:
             beginning.write(connection, found, facts, settings.seed)
     except IntegrityError as error:  # pragma: no cover  # somebody else began in the same moment
         raise UserError(store.where, "labelling has just begun here", "Go on with it.") from error
-    return Project(store)
+    project = Project(store)
+    if settings.order != "random" or settings.run is not None:
+        try:
+            project._arrange(settings, progress)
+        except BaseException:
+            store.clear()
+            raise
+    return project
 
 
 def find_project(source: str | Path, db: str | None = None) -> Project | None:

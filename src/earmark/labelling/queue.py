@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, not_, or_, select, update
 
 from earmark.errors import UserError
 from earmark.labelling.questions import OPEN_SKIPS, Answer
 from earmark.labelling.schema import answers, clips, latest, leases
+
+if TYPE_CHECKING:
+    from earmark.labelling.arranging import Arrangement
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,20 @@ def before(connection: Connection, annotator_id: int, clip_id: int | None) -> tu
     newest = select(func.max(history.subquery().c.last)).scalar_subquery()
     row = connection.execute(select(answers).where(answers.c.id == newest)).first()
     return None if row is None else (row.clip_id, as_answer(row.answer, row.comment), bool(row.settles))
+
+
+def rearrange(connection: Connection, begun: list[int], found: Arrangement) -> None:
+    """Put clips into a new order, behind those that somebody has answered, which no longer count as drawn at random."""
+    for i, clip_id in enumerate(begun):
+        connection.execute(update(clips).where(clips.c.id == clip_id).values(place=i, drawn="before"))
+    for i, (clip_id, drawn) in enumerate(zip(found.ids, found.drawn, strict=True), len(begun)):
+        suggestion = found.suggestions.get(clip_id)
+        row = {
+            "place": i,
+            "drawn": drawn,
+            "suggestion": None if suggestion is None else json.dumps(asdict(suggestion)),
+        }
+        connection.execute(update(clips).where(clips.c.id == clip_id).values(row))
 
 
 def as_text(answer: Answer) -> str:

@@ -6,6 +6,8 @@ counts the annotators who are done with a clip; both follow from the answers and
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable
 
 from sqlalchemy import (
@@ -27,8 +29,8 @@ from sqlalchemy.types import TypeDecorator
 
 from earmark.errors import UserError
 
-VERSION = 1
-"""Of the tables below; kept among the facts."""
+VERSION = 2
+"""Of the tables below; kept among the facts. A change of them is a step in `MIGRATIONS`."""
 
 tables = MetaData()
 
@@ -63,7 +65,7 @@ def _unescaped(part: str) -> str:
 
 
 facts = Table("facts", tables, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
-"""What is known of the project: `version`, `question`, `settings`, `root`, `source`; JSON but for the version."""
+"""What is known of the project: `version`, `id`, `question`, `settings`, `root`, `source`; JSON but for the version."""
 
 clips = Table(
     "clips",
@@ -77,6 +79,8 @@ clips = Table(
     Column("gold", Text),  # the known answer, JSON
     Column("place", Integer, nullable=False),  # in the queue
     Column("answered", Integer, nullable=False, default=0),  # annotators who are done with it
+    Column("drawn", Text, nullable=False, server_default="random"),  # how it came to its place
+    Column("suggestion", Text),  # what the run would say, and how surely, JSON
     Index("clips_in_order", "answered", "place"),
 )
 
@@ -132,7 +136,15 @@ leases = Table(
     Index("leases_of_a_clip", "clip_id"),
 )
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+
+def _to_2(connection: Connection) -> None:
+    """Version 1 knew of no suggestions, and had no number of its own."""
+    connection.execute(text("ALTER TABLE clips ADD COLUMN drawn TEXT NOT NULL DEFAULT 'random'"))
+    connection.execute(text("ALTER TABLE clips ADD COLUMN suggestion TEXT"))
+    connection.execute(facts.insert().values(key="id", value=json.dumps(uuid.uuid4().hex)))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _to_2}
 """Version -> what makes the next one of it."""
 
 

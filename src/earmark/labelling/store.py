@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from earmark.errors import UserError
 from earmark.labelling import schema
@@ -28,7 +29,7 @@ _LOCK = 0x6561726D61726B
 
 
 class Unavailable(UserError):
-    """The database, or the disk under it, refuses just now: what was to be written may be tried again."""
+    """The database or its disk does not do what it should; nothing was written, and trying again may help."""
 
 
 class Store:
@@ -45,6 +46,7 @@ class Store:
         self.url = url
         self.where = _shown(url)
         self._engine = _engine(url, self.where)
+        self._file: tuple[int, int] | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -54,12 +56,14 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database."""
+        self._check_there()
         with self._words(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that has the database to itself; it is on the disk when the block has ended well."""
+        self._check_there()
         with self._words(), self._engine.connect() as connection:
             connection = connection.execution_options(writing=True)
             with connection.begin():
@@ -86,15 +90,43 @@ class Store:
             with self.writing() as connection:
                 schema.migrate(connection, self.where)
 
+    def clear(self) -> None:
+        """Take all tables away again, and the file of SQLite."""
+        with self.writing() as connection:
+            schema.tables.drop_all(connection)
+        self.close()
+        if _is_sqlite(self.url):
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{self.url.database}{ending}").unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let go of all connections."""
         self._engine.dispose()
+
+    def _check_there(self) -> None:
+        """Refuse to write into a file that was moved or deleted while it was open, where nobody would find it."""
+        if not _is_sqlite(self.url):
+            return
+        try:
+            status = os.stat(str(self.url.database))
+            now = status.st_dev, status.st_ino
+        except OSError:
+            now = None
+        if self._file not in (None, now):
+            self._engine.dispose()
+        if now is None and self._file is not None:
+            raise Unavailable(
+                self.where,
+                "the file of the labels has gone while it was open",
+                "Put its folder back (or plug in its disk) and try again.",
+            )
+        self._file = now
 
     @contextmanager
     def _words(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error, TimeoutError) as error:
             raise in_words(error, self.where) from error
 
 
@@ -119,9 +151,10 @@ def locate(named: str | Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def in_words(error: DBAPIError, where: str) -> Unavailable:
+def in_words(error: Exception, where: str) -> Unavailable:
     """What a database says, as something to act upon."""
-    said = str(error.orig).strip() or type(error.orig).__name__
+    cause = getattr(error, "orig", None) or error
+    said = str(cause).strip() or type(cause).__name__
     for pattern, problem, remedy in _WORDS:
         if re.search(pattern, said, re.IGNORECASE):
             return Unavailable(where, problem.format(said.splitlines()[0]), remedy)
@@ -167,13 +200,13 @@ _WORDS = (
 def _engine(url: URL, where: str) -> Engine:
     try:
         if _is_sqlite(url):
-            engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+            engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, max_overflow=64)
             event.listen(engine, "connect", _on_connect)
             event.listen(engine, "begin", _on_begin)
             return engine
         options = f"-c lock_timeout={BUSY_SECONDS:.0f}s -c synchronous_commit=on"
         arguments = {"connect_timeout": 10, "options": options}
-        return sqlalchemy.create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_size=16)
+        return sqlalchemy.create_engine(url, connect_args=arguments, pool_pre_ping=True, max_overflow=32)
     except ModuleNotFoundError as error:
         raise UserError(
             where, "PostgreSQL needs the package psycopg", "Install it: pip install 'earmark[postgres]'"

@@ -80,6 +80,17 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """A clip that annotators differ about."""
+
+    clip: LabelClip
+    answers: tuple[tuple[str, Answer], ...]
+    """Who said what."""
+    share: float
+    """Of the annotators who say what most say, on the element that they differ about most; in (0, 1)."""
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far it is."""
 

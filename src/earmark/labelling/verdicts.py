@@ -33,17 +33,6 @@ class Verdict:
         return any(category is not None for category in self.says.values())
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """A clip that annotators differ about."""
-
-    clip_id: int
-    answers: tuple[tuple[str, Answer], ...]
-    """Who said what."""
-    share: float
-    """Of the annotators who say what most say, on the element that they differ about most; in (0, 1)."""
-
-
 def verdicts(
     said: Said, question: Question, rule: Rule = "majority", positive: tuple[str, ...] | None = None
 ) -> list[Verdict]:
@@ -82,8 +71,11 @@ def verdicts(
     return found
 
 
-def disagreements(said: Said, question: Question) -> list[Disagreement]:
-    """Clips that annotators differ about and that nobody has settled, those that they differ about most first."""
+def contested(said: Said, question: Question) -> list[tuple[int, float]]:
+    """Rows of clips that annotators differ about and that are neither settled nor gold, the worst first.
+
+    With each goes the share of the annotators who say what most say, on the element that they differ about most.
+    """
     shares = np.ones(len(said.clips))
     for element in elements(question):
         votes = counts_of(said, question, element).sum(axis=1)
@@ -91,14 +83,7 @@ def disagreements(said: Said, question: Question) -> list[Disagreement]:
         shares = np.minimum(shares, np.where(total > 0, votes.max(axis=1) / np.maximum(total, 1), 1.0))
     sure = said.settled.keys() | {i for i, clip in enumerate(said.clips) if clip.gold is not None}
     rows = [int(i) for i in np.argsort(shares, kind="stable") if shares[i] < 1 and i not in sure]
-    return [
-        Disagreement(
-            said.clips[row].id,
-            tuple((said.names[column], answer) for column, answer in sorted(said.answers[row].items())),
-            float(shares[row]),
-        )
-        for row in rows
-    ]
+    return [(row, float(shares[row])) for row in rows]
 
 
 def _regions(answer: Answer) -> list[Region]:

@@ -25,7 +25,7 @@ from starlette.staticfiles import StaticFiles
 from earmark import __version__
 from earmark.audio import AudioError
 from earmark.errors import UserError
-from earmark.labelling.project import Task
+from earmark.labelling.tasks import Task
 from earmark.labelling.store import Unavailable
 from earmark.server import exchange
 from earmark.server.exchange import Body, number, number_or_none, text
@@ -33,7 +33,8 @@ from earmark.server.security import Guard, Rules
 from earmark.server.sound import PARTS, Sounds, key_of
 
 if TYPE_CHECKING:
-    from earmark.labelling.project import LabelClip, Project
+    from earmark.labelling.project import Project
+    from earmark.labelling.tasks import LabelClip
 
 WEB = Path(__file__).parent.parent / "web"
 MOST_TASKS = 20
@@ -74,7 +75,7 @@ class Door:
         one = self.project
         return {
             "id": one.id,
-            "name": one.source,
+            "name": one.name,
             "question": {
                 "kind": one.question.kind,
                 "classes": one.question.classes,
@@ -132,7 +133,7 @@ class Door:
         found = self.project.disagreements()
         tasks = []
         for one in found[:MOST_TASKS]:
-            task = self._task(Task(self.project.clip(one.clip_id), settle=True))
+            task = self._task(Task(one.clip, settle=True))
             tasks.append({**task, "said": [{"name": name, "answer": answer} for name, answer in one.answers]})
         return {"total": len(found), "tasks": tasks}
 

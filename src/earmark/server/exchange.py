@@ -13,7 +13,7 @@ from starlette.responses import Response
 from earmark.errors import UserError
 
 if TYPE_CHECKING:
-    from earmark.labelling.project import LabelClip, Progress, Task
+    from earmark.labelling.tasks import LabelClip, Progress, Task
 
 LARGEST_BODY = 256 * 1024
 """Bytes of a request; 500 regions take some 60,000."""

@@ -25,7 +25,7 @@ from earmark.server import pictures
 from earmark.server.shelf import MOST_BYTES, Parts, Shelf
 
 if TYPE_CHECKING:
-    from earmark.labelling.project import LabelClip
+    from earmark.labelling.tasks import LabelClip
 
 FORMAT = 1
 """Raised whenever what is made of a clip changes."""
