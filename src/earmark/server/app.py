@@ -25,8 +25,8 @@ from starlette.staticfiles import StaticFiles
 from earmark import __version__
 from earmark.audio import AudioError
 from earmark.errors import UserError
-from earmark.labelling.tasks import Task
 from earmark.labelling.store import Unavailable
+from earmark.labelling.tasks import Task
 from earmark.server import exchange
 from earmark.server.exchange import Body, number, number_or_none, text
 from earmark.server.security import Guard, Rules
@@ -209,11 +209,11 @@ async def _answered(call: Call, body: Body) -> Response:
 
 def _part(door: Door) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
-        part = request.path_params["part"]
-        if part not in PARTS:
+        clip_id, part = request.path_params["clip_id"], request.path_params["part"]
+        if part not in PARTS or clip_id > exchange.HIGHEST_ID:
             return PlainTextResponse("there is no such part of a clip\n", 404)
         try:
-            found = await run_in_threadpool(door.part, request.path_params["clip_id"], part)
+            found = await run_in_threadpool(door.part, clip_id, part)
         except Unavailable as error:
             return exchange.as_error(error, 503)
         except UserError as error:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 256 * 1024
 """Bytes of a request; 500 regions take some 60,000."""
-_HIGHEST_ID = 2**31 - 1  # of PostgreSQL's integers
+HIGHEST_ID = 2**31 - 1
+"""Of PostgreSQL's integers."""
 
 Body = Mapping[str, object]
 
@@ -50,7 +51,7 @@ async def read_body(request: Request) -> Body:
 def number(body: Body, key: str) -> int:
     """The id that stands at a key."""
     value = body.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _HIGHEST_ID:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= HIGHEST_ID:
         raise UserError(key, f"found {ascii(value)[:60]}, wanted a number", "Load the page again.")
     return value
 
