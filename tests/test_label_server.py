@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 from earmark import UserError
 from earmark.cli import main
+from earmark.labelling import store
 from earmark.labelling.project import find_project
 from earmark.server import pictures
 from earmark.server.security import Rules, host_of
@@ -262,26 +264,18 @@ def test_a_folder_that_is_gone_is_said_and_answers_are_still_taken(
 
 
 def test_a_locked_database_is_told_as_something_that_passes(
-    client: httpx.Client, served: Served, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post(client, "enter", name="Ann")
-    other = sqlite3.connect(served.project.store.where)
-    other.execute("PRAGMA busy_timeout=0")
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        reply = client.post(
-            "/api/answer",
-            json={"annotator": 1, "clip": 1, "answer": {"label": "piano"}, "token": "1"},
-            timeout=30,
-        )
-        assert "locked" in problem(reply, 503)
-    finally:
-        other.rollback()
-        other.close()
-    assert (
-        post(client, "answer", annotator=1, clip=1, answer={"label": "piano"}, token="1")["saved"]["repeated"]
-        is False
-    )
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.3)
+    project = begun(make_sounds(tmp_path / "tones", 1))
+    send = {"annotator": 1, "clip": 1, "answer": {"label": "piano"}, "token": "1"}
+    with Served(project, tmp_path / "kept") as served, httpx.Client(base_url=served.url) as client:
+        post(client, "enter", name="Ann")
+        with closing(sqlite3.connect(project.store.where, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert "locked" in problem(client.post("/api/answer", json=send), 503)
+            other.execute("ROLLBACK")
+        assert post(client, "answer", **send)["saved"]["repeated"] is False
 
 
 @pytest.mark.parametrize(
@@ -520,8 +514,9 @@ def test_the_command_serves_until_ctrl_c_and_goes_on_where_it_was(tmp_path: Path
     assert "labels.sqlite" in said.splitlines()[-1]
     again = Program(str(folder), "--port", "0", cache=tmp_path / "kept")
     try:
-        assert post(httpx.Client(base_url=again.url), "enter", name="ann")["progress"]["total"] == 4
-        assert post(httpx.Client(base_url=again.url), "enter", name="ann")["progress"]["mine"] == 1
+        with httpx.Client(base_url=again.url) as client:
+            progress = post(client, "enter", name="ann")["progress"]
+        assert (progress["mine"], progress["total"]) == (1, 4)
     finally:
         again.kill()
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.cache import cache_folder
 from earmark.errors import UserError
 from earmark.files import replacing
 from earmark.server.security import Rules, new_token
@@ -122,6 +121,8 @@ def bound(address: Address) -> socket.socket:
 
 def link_token(project_id: str, folder: Path | None = None) -> str:
     """The token of a project's link: the same after a restart, readable by nobody else."""
+    from earmark.cache import cache_folder
+
     path = (folder or cache_folder() / "labelling") / f".link-{project_id}"
     try:
         kept = path.read_text("ascii").strip()
