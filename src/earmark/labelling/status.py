@@ -36,7 +36,7 @@ def _head(project: Project, said: Said) -> str:
             select(schema.unusable.c.reason, func.count())
             .group_by(schema.unusable.c.reason)
             .order_by(schema.unusable.c.reason)
-        ).tuples()
+        )
         unusable = ", ".join(f"{n} {reason}" for reason, n in lost)
     lines = [
         f"{progress.everybody} of {counted(progress.total, 'clip')} done, {project.settings.overlap} answers each"
