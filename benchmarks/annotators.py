@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import multiprocessing
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +77,14 @@ def run(folder: Path, url: str, n_clips: int, n_annotators: int, kill_at: float 
     first = [_start(url, folder, i) for i in range(n_annotators)]
     _wait_until(folder, n_annotators, round(kill_at * n_clips), first)
     for process in first:
-        process.send_signal(signal.SIGKILL)
-    kills = sum(process.wait() == -signal.SIGKILL for process in first)
+        process.kill()
+    for process in first:
+        process.join()
+    kills = sum(process.exitcode == -signal.SIGKILL for process in first)
     again = [_start(url, folder, i) for i in range(n_annotators)]
     for process in again:
-        assert process.wait() == 0, "an annotator failed"
+        process.join()
+        assert process.exitcode == 0, "an annotator failed"
     return _judge(folder, url, n_clips, kills, time.perf_counter() - began)
 
 
@@ -114,21 +117,18 @@ def _make_clips(folder: Path, n: int) -> None:
     (folder / "clips.csv").write_text("\n".join(["file,start,end", *spans]) + "\n", encoding="utf-8")
 
 
-def _start(url: str, folder: Path, number: int) -> subprocess.Popen[bytes]:
-    notes = folder / f"annotator {number}.jsonl"
-    return subprocess.Popen([sys.executable, __file__, "--as", str(notes), "--db", url], env=_environment())
+def _start(url: str, folder: Path, number: int) -> ForkServerProcess:
+    """A process of its own, from a server that has imported what it needs."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.annotators"])
+    process = context.Process(target=annotate, args=(url, folder / f"annotator {number}.jsonl"))
+    process.start()
+    return process
 
 
-def _environment() -> dict[str, str]:
-    import earmark
-
-    source = str(Path(earmark.__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
-
-
-def _wait_until(folder: Path, n_annotators: int, n: int, processes: list[subprocess.Popen[bytes]]) -> None:
+def _wait_until(folder: Path, n_annotators: int, n: int, processes: list[ForkServerProcess]) -> None:
     while sum(len(_told(folder / f"annotator {i}.jsonl")) for i in range(n_annotators)) < n:
-        assert any(process.poll() is None for process in processes), "all ended before they could be killed"
+        assert any(process.is_alive() for process in processes), "all ended before they could be killed"
         time.sleep(0.02)
 
 
@@ -184,11 +184,7 @@ def _main() -> int:
     parser.add_argument("--annotators", type=int, default=8)
     parser.add_argument("--clips", type=int, default=5000)
     parser.add_argument("--db", default="", help="an empty database (default: SQLite in a folder of its own)")
-    parser.add_argument("--as", dest="notes", type=Path, help="be one annotator, who notes here what it says")
     args = parser.parse_args()
-    if args.notes:
-        annotate(args.db, args.notes)
-        return 0
     with tempfile.TemporaryDirectory(prefix="earmark-annotators-") as folder:
         url = args.db or f"sqlite:///{folder}/labels.sqlite"
         found = run(Path(folder), url, args.clips, args.annotators)

@@ -176,7 +176,8 @@ def test_labels_come_back_as_they_went(
     project = labelled(question)
     out = tmp_path / ("out.csv" if form == "clips" else "out")
     export(project, out, exporting.How(form))
-    found = import_labels(project, out, importing.How(form, "Bob", positive=("background",) if question is LEVELS else None))  # fmt: skip
+    levels = ("background",) if question is LEVELS else None
+    found = import_labels(project, out, importing.How(form, "Bob", positive=levels))
     said = project.said()
     n_known = 12 if question is YES_NO and form != "clips" else 24
     assert (found.name, found.written) == ("Bob", n_known), "recordings without a label are in no track"
@@ -312,7 +313,7 @@ def test_a_moved_folder_is_re_rooted(
     (corpus / "labels.sqlite").rename(tmp_path / "labels.sqlite")
     corpus.rename(tmp_path / "moved")
     assert main(["labels", "status", str(tmp_path / "labels.sqlite")]) == 0
-    assert "not there: name it by --root" in capsys.readouterr().out
+    assert "not there: name the folder by --root" in capsys.readouterr().out
     out = tmp_path / "clips.csv"
     moved = ["--root", str(tmp_path / "moved")]
     assert main(["labels", "export", str(tmp_path / "labels.sqlite"), "-o", str(out), *moved]) == 0
