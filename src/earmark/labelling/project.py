@@ -73,9 +73,8 @@ class Project:
             raise UserError(store.where, "there are no labels here", "Begin: earmark label FOLDER --ask A,B")
         store.upgrade()
         with store.reading() as connection:
-            facts: dict[str, str] = dict(
-                connection.execute(select(schema.facts.c.key, schema.facts.c.value)).tuples().all()
-            )
+            rows = connection.execute(select(schema.facts)).all()
+            facts: dict[str, str] = {row.key: row.value for row in rows}
         self.question = msgspec.json.decode(facts["question"], type=Question)
         self.settings = msgspec.json.decode(facts["settings"], type=Settings)
         self.id, self.source = (str(json.loads(facts[key])) for key in ("id", "source"))
@@ -175,7 +174,7 @@ class Project:
             )
             total = connection.scalar(select(func.count()).select_from(clips).where(clips.c.gold.is_(None)))
             everybody = connection.scalar(select(func.count()).select_from(clips).where(done))
-            counts = connection.execute(said).tuples().all()
+            counts = connection.execute(said).all()
         per_class = dict.fromkeys(self.question.classes, 0)
         for answer, n in counts:
             for name in named_in(self.question, json.loads(answer)):

@@ -36,16 +36,15 @@ def _head(project: Project, said: Said) -> str:
             select(schema.unusable.c.reason, func.count())
             .group_by(schema.unusable.c.reason)
             .order_by(schema.unusable.c.reason)
-        ).tuples()
+        )
         unusable = ", ".join(f"{n} {reason}" for reason, n in lost)
     lines = [
         f"{progress.everybody} of {counted(progress.total, 'clip')} done, {project.settings.overlap} answers each"
     ]
     lines += [f"{counted(n_gold, 'gold clip')}"] if n_gold else []
     lines += [f"could not be used: {unusable}"] if unusable else []
-    lines += [
-        f"sounds: {project.root}" + ("" if project.root.is_dir() else " (not there: name it by --root)")
-    ]
+    there = any((project.root / clip.file).exists() for clip in said.clips)
+    lines += [f"sounds: {project.root}{'' if there else ' (not there: name the folder by --root)'}"]
     return "\n".join(lines)
 
 

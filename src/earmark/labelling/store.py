@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,7 @@ class Store:
         self.where = _shown(url)
         self._engine = _engine(url, self.where)
         self._file: tuple[int, int] | None = None
+        weakref.finalize(self, self._engine.dispose)
 
     @property
     def folder(self) -> Path | None:
