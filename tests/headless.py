@@ -80,10 +80,6 @@ class Browser:
         self.send("Page.navigate", url=address)
         self.wait(f"document.readyState === 'complete' && location.protocol === '{address.split(':')[0]}:'")
 
-    def tab(self, page: str) -> Tab:
-        """Another tab of the same browser."""
-        return Tab(self, page)
-
     def _open(self, width: int, height: int, phone: bool, dark: bool) -> None:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]

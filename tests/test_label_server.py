@@ -19,10 +19,11 @@ import pytest
 import soundfile
 from PIL import Image
 
+from benchmarks.labelling import CLASSES, Crowd
 from earmark import UserError
 from earmark.cli import main
 from earmark.labelling import store
-from earmark.labelling.project import find_project
+from earmark.labelling.project import find_project, open_project
 from earmark.server import pictures
 from earmark.server.security import Rules, host_of
 from earmark.server.serving import Address, addresses, bound, check_address, link_token
@@ -556,24 +557,23 @@ def test_another_question_than_it_began_with_is_refused(
 # ---- several people, and a power cut ----
 
 
-def test_no_answer_is_lost_or_doubled_when_the_server_is_killed(tmp_path: Path) -> None:
-    from benchmarks.labelling import Crowd
-
+def test_no_answer_is_lost_or_doubled_when_the_server_is_killed(tmp_path: Path, database: str) -> None:
     folder = make_sounds(tmp_path / "tones", 4, seconds=30.0)
-    arguments = (str(folder), "--ask", "saxophone,vocals,piano", "--clip", "0.5")
-    program = Program(*arguments, "--port", "0", cache=tmp_path / "kept")
+    where = (str(folder), "--db", database)
+    program = Program(
+        *where, "--ask", ",".join(CLASSES), "--clip", "0.5", "--port", "0", cache=tmp_path / "kept"
+    )
     crowd = Crowd(program.url, n=4)
     crowd.start()
     crowd.wait_for(60)
     program.kill()
     port = program.url.rsplit(":", 1)[1].rstrip("/")
-    program = Program(str(folder), "--port", port, cache=tmp_path / "kept")
+    program = Program(*where, "--port", port, cache=tmp_path / "kept")
     try:
         crowd.finish(seconds=90)
     finally:
         program.kill()
-    project = find_project(folder)
-    assert project is not None
+    project = open_project(database)
     faults = crowd.faults(project)
     project.close()
     assert len(crowd.acknowledged) == 240
