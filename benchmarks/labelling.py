@@ -237,7 +237,7 @@ INSTANT = """new Promise((done) => {
   };
   requestAnimationFrame(frame);
   setTimeout(() => done(null), 5000);
-  document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+  document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
 })"""
 """Press Enter; milliseconds until the next clip plays and is painted."""
 

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+CODES = {"Enter": 13, "Escape": 27, "Tab": 9}
+"""Keys that the browser itself acts upon, and their numbers."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -79,6 +81,12 @@ class Browser:
         address = page if isinstance(page, str) else page.resolve().as_uri()
         self.send("Page.navigate", url=address)
         self.wait(f"document.readyState === 'complete' && location.protocol === '{address.split(':')[0]}:'")
+
+    def reload(self) -> None:
+        """Load the page again, and wait until it is there."""
+        self.ask("window.old = true")
+        self.send("Page.reload")
+        self.wait("!window.old && document.readyState === 'complete'")
 
     def _open(self, width: int, height: int, phone: bool, dark: bool) -> None:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
@@ -147,7 +155,9 @@ class Browser:
 
     def press(self, key: str, code: str = "", modifiers: int = 0) -> None:
         """Press and release a key; modifiers: 1 alt, 2 control, 8 shift."""
-        more: dict[str, Any] = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+        more: dict[str, Any] = {"text": "\r"} if key == "Enter" else {}
+        if key in CODES:
+            more["windowsVirtualKeyCode"] = CODES[key]
         if len(key) == 1:
             more = {"text": key}
         about = {"key": key, "code": code or key, "modifiers": modifiers}

@@ -1,4 +1,4 @@
-"""The labelling page in a browser: every kind of question by keyboard, the way back, and nothing lost when it goes wrong."""
+"""The labelling page in a browser: every kind of question by keyboard, the way back, and nothing lost."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ READY = "document.getElementById('submit').getAttribute('aria-disabled') === 'fa
 SHOWN = "!document.getElementById('desk').hidden && document.getElementById('spectrogram').naturalWidth > 0"
 PRESSED = "[...document.querySelectorAll('#choices [aria-pressed=true] .name')].map(one => one.textContent)"
 AUDIO_TIME = "Number(document.getElementById('stage').getAttribute('aria-valuenow'))"
+PLAYING = "document.getElementById('play-word').textContent === 'Pause'"
+BOX = "(({ x, y, width, height }) => [x, y, width, height])(document.getElementById('%s').getBoundingClientRect())"
 LEFT = "Number((document.getElementById('playhead').style.transform.match(/[\\d.]+/) || [0])[0])"
 
 
@@ -166,9 +168,7 @@ def test_regions_by_keyboard_alone(opened: Opening) -> None:
 def test_regions_by_mouse_are_where_they_were_drawn(opened: Opening, tmp_path: Path) -> None:
     desk = opened("regions", seconds=4.0)
     desk.keys("3")
-    box = desk.browser.ask(
-        "(() => { const b = document.getElementById('spectrogram').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()"
-    )
+    box = desk.browser.ask(BOX % "spectrogram")
     x, y, width, height = box
     desk.browser.drag((x + 0.25 * width, y + 0.75 * height), (x + 0.75 * width, y + 0.25 * height))
     desk.browser.wait(READY)
@@ -208,21 +208,18 @@ def test_many_classes_have_letters_and_a_field_to_find_them(opened: Opening) -> 
 def test_the_player_plays_seeks_loops_and_the_playhead_keeps_up(opened: Opening) -> None:
     desk = opened("one", seconds=6.0)
     browser = desk.browser
-    playing = "document.getElementById('play-word').textContent === 'Pause'"
-    browser.wait(f"{playing} && {AUDIO_TIME} > 0.3")
+    browser.wait(f"{PLAYING} && {AUDIO_TIME} > 0.3")
     browser.ask("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     place = browser.ask(f"[{LEFT} / document.getElementById('stage').clientWidth, {AUDIO_TIME} / 6]")
     assert place[0] == pytest.approx(place[1], abs=0.01)
     desk.keys(" ")
-    browser.wait(f"!({playing})")
+    browser.wait(f"!({PLAYING})")
     stopped = browser.ask(AUDIO_TIME)
     desk.keys("ArrowRight")
     assert browser.ask(AUDIO_TIME) == pytest.approx(stopped + 0.3, abs=0.02)
     desk.keys("Home")
     assert browser.ask(AUDIO_TIME) == 0
-    box = browser.ask(
-        "(() => { const b = document.getElementById('wave').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()"
-    )
+    box = browser.ask(BOX % "wave")
     browser.click(box[0] + box[2] / 2, box[1] + box[3] / 2)
     assert browser.ask(AUDIO_TIME) == pytest.approx(3, abs=0.05)
     desk.keys("l", ",")
@@ -230,7 +227,7 @@ def test_the_player_plays_seeks_loops_and_the_playhead_keeps_up(opened: Opening)
     assert browser.ask("document.getElementById('speed').value") == "0.75"
     browser.ask("document.activeElement.blur()")
     desk.keys("End", " ")
-    browser.wait(f"{playing} && {AUDIO_TIME} > 0.2 && {AUDIO_TIME} < 3")  # round it went
+    browser.wait(f"{PLAYING} && {AUDIO_TIME} > 0.2 && {AUDIO_TIME} < 3")  # round it went
 
 
 def test_the_next_clip_is_there_and_plays_at_once(opened: Opening) -> None:
@@ -243,8 +240,10 @@ def test_the_next_clip_is_there_and_plays_at_once(opened: Opening) -> None:
     took = desk.browser.ask(
         """new Promise((done) => {
           const begun = performance.now();
-          new PerformanceObserver((list) => { if (list.getEntriesByName('playing').length) done(performance.now() - begun); }).observe({ entryTypes: ['mark'] });
-          document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+          setTimeout(() => done(null), 5000);
+          const heard = (list) => list.getEntriesByName('playing').length && done(performance.now() - begun);
+          new PerformanceObserver(heard).observe({ entryTypes: ['mark'] });
+          document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
         })"""
     )
     assert desk.browser.ask(CLIP) != first
@@ -299,8 +298,7 @@ def test_a_half_made_answer_survives_a_reload(opened: Opening) -> None:
     desk = opened("levels")
     clip = desk.browser.ask(CLIP)
     desk.keys("f", "b")
-    desk.browser.ask("location.reload()")
-    time.sleep(0.3)
+    desk.browser.reload()
     desk.browser.wait(SHOWN)
     assert desk.browser.ask(CLIP) == clip
     assert desk.browser.ask(PRESSED) == ["foreground", "background"]
@@ -419,7 +417,7 @@ def test_a_recording_that_is_gone_is_told_on_the_stage(opened: Opening) -> None:
     desk = opened("one", complaints=True)
     for path in desk.served.project.root.glob("*.wav"):
         path.rename(path.with_suffix(".gone"))
-    desk.browser.ask("location.reload()")
+    desk.browser.reload()
     desk.browser.wait("!document.getElementById('stage-note').hidden")
     assert "there is no such file" in desk.browser.ask("document.getElementById('stage-note').textContent")
     desk.keys("s")
@@ -481,7 +479,7 @@ def test_a_suggestion_is_shown_when_asked_for_and_accepted_with_one_key(
         desk.served.project, "suggestion", lambda clip_id: {"answer": {"label": "piano"}, "score": 0.83}
     )
     desk.served.project.change(suggest=True)
-    desk.browser.ask("location.reload()")
+    desk.browser.reload()
     desk.browser.wait("!document.getElementById('suggestion').hidden")
     assert desk.browser.ask("document.getElementById('suggested').textContent") == "Suggested: piano (83 %)"
     assert desk.browser.ask(PRESSED) == [], "nothing is chosen beforehand"
@@ -493,22 +491,34 @@ def test_a_suggestion_is_shown_when_asked_for_and_accepted_with_one_key(
 # ---- for everybody ----
 
 CONTRAST = """(() => {
-  const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ground = (one) => { for (; one; one = one.parentElement) { const c = getComputedStyle(one).backgroundColor; if (!/, 0\\)$|transparent/.test(c)) return c; } return 'rgb(255, 255, 255)'; };
+  const one = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(one)
+    .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
+  const clear = (colour) => colour === 'transparent' || /, 0\\)$/.test(colour);
+  const above = (node) => node ? [node, ...above(node.parentElement)] : [];
   const poor = [];
-  for (const one of document.querySelectorAll('h1, h2, p, span, button, label, summary, td, th, caption, select, textarea, kbd, .hz span, .seconds span')) {
-    if (!one.checkVisibility({ visibilityProperty: true }) || ![...one.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())) continue;
-    let opacity = 1; for (let up = one; up; up = up.parentElement) opacity *= Number(getComputedStyle(up).opacity);
-    const ink = light(getComputedStyle(one).color), paper = light(ground(one));
-    const seen = paper + opacity * (ink - paper), ratio = (Math.max(seen, paper) + 0.05) / (Math.min(seen, paper) + 0.05);
-    if (ratio < 4.5) poor.push(`${one.tagName}.${one.className} ${one.textContent.trim().slice(0, 20)}: ${ratio.toFixed(1)}`);
+  for (const node of document.querySelectorAll('body *')) {
+    const said = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    if (!said || !node.checkVisibility({ visibilityProperty: true }) || node.closest('.region, .skip')) continue;
+    const styles = above(node).map((up) => getComputedStyle(up));
+    const opacity = styles.reduce((product, style) => product * Number(style.opacity), 1);
+    const paper = light(styles.map((style) => style.backgroundColor).find((colour) => !clear(colour)));
+    const ink = paper + opacity * (light(styles[0].color) - paper);
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    if (ratio < 4.5) poor.push(`${node.outerHTML.slice(0, 60)}: ${ratio.toFixed(1)}`);
   }
   return poor;
 })()"""
 """Text whose contrast with its ground is below 4.5 (WCAG AA)."""
-UNNAMED = """[...document.querySelectorAll('button, input, select, textarea, [role=slider], progress, dialog')].filter((one) =>
-  !(one.textContent.trim() && one.matches('button')) && !one.getAttribute('aria-label') && !one.labels?.length &&
-  !document.getElementById(one.getAttribute('aria-labelledby'))).map((one) => one.outerHTML.slice(0, 80))"""
+UNNAMED = """[...document.querySelectorAll('button, input, select, textarea, [role=slider], progress, dialog')]
+  .filter((one) => !(one.matches('button') && one.textContent.trim()) && !one.getAttribute('aria-label')
+    && !one.labels?.length && !document.getElementById(one.getAttribute('aria-labelledby')))
+  .map((one) => one.outerHTML.slice(0, 80))"""
+"""What a screen reader would have no name for."""
+SMALL = """[...document.querySelectorAll('#choices .choice, .actions button, #play')]
+  .filter((one) => one.getBoundingClientRect().height < 40).length"""
+FOCUS = """[document.activeElement.id || document.activeElement.className || document.activeElement.tagName,
+  document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== 'none']"""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -523,10 +533,7 @@ def test_everybody_can_read_it(opened: Opening, kind: str, width: int, dark: boo
     assert desk.browser.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert desk.browser.ask(CONTRAST) == []
     assert desk.browser.ask(UNNAMED) == []
-    small = desk.browser.ask(
-        "[...document.querySelectorAll('#choices button, .actions button, #play')].filter(one => one.getBoundingClientRect().height < 40).length"
-    )
-    assert small == 0 or kind == "regions"
+    assert desk.browser.ask(SMALL) == 0
     desk.browser.picture(tmp_path / f"{kind}-{width}-{'dark' if dark else 'light'}.png")
 
 
@@ -540,15 +547,8 @@ def test_the_focus_is_seen_and_walks_over_everything(opened: Opening) -> None:
         desk.browser.send(
             "Input.dispatchKeyEvent", type="keyUp", key="Tab", code="Tab", windowsVirtualKeyCode=9
         )
-        name, style = desk.browser.ask(
-            "[document.activeElement.id || document.activeElement.textContent, getComputedStyle(document.activeElement).outlineStyle]"
-        )
+        name, visible = desk.browser.ask(FOCUS)
         seen.append(name)
-        assert (
-            name == ""
-            or style != "none"
-            or "earmark" in str(name)
-            or desk.browser.ask("document.activeElement === document.body")
-        ), name
+        assert visible, name
     for wanted in ("stage", "play", "loop", "speed", "scale", "comment", "submit", "skip", "undo", "help"):
         assert wanted in seen
