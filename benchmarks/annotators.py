@@ -120,7 +120,7 @@ def _make_clips(folder: Path, n: int) -> None:
 def _start(url: str, folder: Path, number: int) -> ForkServerProcess:
     """A process of its own, from a server that has imported what it needs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.annotators"])
+    context.set_forkserver_preload(["earmark.labelling.project", "soundfile"])
     process = context.Process(target=annotate, args=(url, folder / f"annotator {number}.jsonl"))
     process.start()
     return process

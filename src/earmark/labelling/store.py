@@ -7,8 +7,11 @@ until its transaction ends, on both: the answer to "who gets which clip" is one 
 from __future__ import annotations
 
 import os
+import random
 import re
 import sqlite3
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +51,7 @@ class Store:
         self.where = _shown(url)
         self._engine = _engine(url, self.where)
         self._file: tuple[int, int] | None = None
+        self._turn = threading.Lock()  # threads wait here for each other, where it costs nothing
         weakref.finalize(self, self._engine.dispose)
 
     @property
@@ -66,7 +70,7 @@ class Store:
     def writing(self) -> Iterator[Connection]:
         """A transaction that has the database to itself; it is on the disk when the block has ended well."""
         self._check_there()
-        with self._words(), self._engine.connect() as connection:
+        with self._words(), self._turn, self._engine.connect() as connection:
             connection = connection.execution_options(writing=True)
             with connection.begin():
                 if not _is_sqlite(self.url):
@@ -224,8 +228,22 @@ def _on_connect(connection: object, record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # SQLite itself tries ever more rarely, so that of many writers one may starve.
+    cursor, until = connection.connection.cursor(), time.monotonic() + BUSY_SECONDS
+    cursor.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0.001, 0.02))
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+    cursor.close()
 
 
 def _is_sqlite(url: URL) -> bool:
