@@ -34,7 +34,7 @@ from earmark.tables import aligned
 
 SETS = {"fsdd": 8000, "esc10": 22050}
 """Corpora, and the rate in Hz that they are heard at."""
-FIRST, BATCH = 20, 10
+FIRST, BATCH = 20, 5
 SHARE = 0.95
 HELD_OUT = 4
 """One part in so many is held out."""
@@ -72,7 +72,7 @@ class Curve:
 def main() -> int:
     """Simulate, print the table, and put it and its picture into a page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--docs", type=Path, help="page to put the table into; the picture goes beside it")
     parser.add_argument("-o", "--out", type=Path, help="CSV to write the curves to")
     args = parser.parse_args()
