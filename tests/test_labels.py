@@ -177,7 +177,8 @@ def test_labels_come_back_as_they_went(
     out = tmp_path / ("out.csv" if form == "clips" else "out")
     export(project, out, exporting.How(form))
     levels = ("background",) if question is LEVELS else None
-    found = import_labels(project, out, importing.How(form, "Bob", positive=levels))
+    told = form if form == "labelstudio" else "auto"
+    found = import_labels(project, out, importing.How(told, "Bob", positive=levels))
     said = project.said()
     n_known = 12 if question is YES_NO and form != "clips" else 24
     assert (found.name, found.written) == ("Bob", n_known), "recordings without a label are in no track"
@@ -270,6 +271,7 @@ def test_label_studio_names_files_in_its_own_ways(corpus: Path, tmp_path: Path) 
         ("{}", "labelstudio", "is not a list of tasks"),
         ("x", "labelstudio", "is not JSON"),
         ("x", "cassette", "found 'cassette', wanted one of 'auto', 'clips'"),
+        ("x", "raven", "is a file; wanted a folder of label files"),
     ],
 )
 def test_labels_that_do_not_fit_are_told(
