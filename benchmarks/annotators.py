@@ -19,20 +19,24 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
 from sqlalchemy import func, select
 
-from earmark.labelling.project import Settings, begin, open_project
+from earmark.labelling.project import begin, open_project
 from earmark.labelling.questions import Question
 from earmark.labelling.schema import answers, latest
+from earmark.labelling.store import Unavailable
 
 QUESTION = Question("one", ("reed", "brass", "strings"))
 RATE = 8000
+T = TypeVar("T")
 CLIP_SECONDS = 0.1
 
 
@@ -72,7 +76,7 @@ def run(folder: Path, url: str, n_clips: int, n_annotators: int, kill_at: float 
         kill_at: share of the clips after which all are killed, in (0, 1).
     """
     _make_clips(folder, n_clips)
-    begin(folder / "clips.csv", QUESTION, Settings(lease_seconds=30.0), url).close()
+    begin(folder / "clips.csv", QUESTION, db=url).close()
     began = time.perf_counter()
     first = [_start(url, folder, i) for i in range(n_annotators)]
     _wait_until(folder, n_annotators, round(kill_at * n_clips), first)
@@ -96,17 +100,26 @@ def annotate(url: str, notes: Path) -> None:
 
         def say(token: str, clip: int, answer: dict[str, object]) -> None:
             began = time.perf_counter()
-            project.submit(annotator, clip, answer, token)
+            patiently(lambda: project.submit(annotator, clip, answer, token))
             took = time.perf_counter() - began
             print(json.dumps({"told": token, "seconds": took}), file=file, flush=True)
 
         for token, (clip, answer) in _not_told(notes).items():
             say(token, clip, answer)
-        while tasks := project.next(annotator):
+        while tasks := patiently(lambda: project.next(annotator)):
             clip, token = tasks[0].clip.id, uuid.uuid4().hex
             answer: dict[str, object] = {"label": QUESTION.classes[(clip + annotator) % 3]}
             print(json.dumps({"says": token, "clip": clip, "answer": answer}), file=file, flush=True)
             say(token, clip, answer)
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """What a call gives; tried again while the database cannot be had, as the page does."""
+    while True:
+        try:
+            return call()
+        except Unavailable:
+            time.sleep(0.1)
 
 
 def _make_clips(folder: Path, n: int) -> None:
@@ -120,7 +133,7 @@ def _make_clips(folder: Path, n: int) -> None:
 def _start(url: str, folder: Path, number: int) -> ForkServerProcess:
     """A process of its own, from a server that has imported what it needs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.annotators"])
+    context.set_forkserver_preload(["earmark.labelling.project", "soundfile"])
     process = context.Process(target=annotate, args=(url, folder / f"annotator {number}.jsonl"))
     process.start()
     return process

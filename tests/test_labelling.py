@@ -604,6 +604,7 @@ def test_a_folder_that_goes_away_while_labelling_is_told_and_may_come_back(
 
 def test_every_commit_of_sqlite_is_synced_to_the_disk(folder: Path) -> None:
     project = begin(folder, ONE)
+    project.next(project.enter("Ada").id)
     with project.store.writing() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

@@ -12,7 +12,7 @@ import pytest
 from earmark.cli import main
 from earmark.clips import read_clips
 from earmark.errors import UserError
-from earmark.labelling import exporting, importing
+from earmark.labelling import exporting, importing, status
 from earmark.labelling.exporting import export
 from earmark.labelling.importing import import_labels
 from earmark.labelling.project import Project, Settings, begin, open_project
@@ -177,7 +177,8 @@ def test_labels_come_back_as_they_went(
     out = tmp_path / ("out.csv" if form == "clips" else "out")
     export(project, out, exporting.How(form))
     levels = ("background",) if question is LEVELS else None
-    found = import_labels(project, out, importing.How(form, "Bob", positive=levels))
+    told = form if form == "labelstudio" else "auto"
+    found = import_labels(project, out, importing.How(told, "Bob", positive=levels))
     said = project.said()
     n_known = 12 if question is YES_NO and form != "clips" else 24
     assert (found.name, found.written) == ("Bob", n_known), "recordings without a label are in no track"
@@ -270,6 +271,7 @@ def test_label_studio_names_files_in_its_own_ways(corpus: Path, tmp_path: Path) 
         ("{}", "labelstudio", "is not a list of tasks"),
         ("x", "labelstudio", "is not JSON"),
         ("x", "cassette", "found 'cassette', wanted one of 'auto', 'clips'"),
+        ("x", "raven", "is a file; wanted a folder of label files"),
     ],
 )
 def test_labels_that_do_not_fit_are_told(
@@ -324,6 +326,18 @@ def test_a_moved_folder_is_re_rooted(
 # ---- with a run ----
 
 
+def suggested_right(project: Project, clip: int) -> int:
+    """Whether the run is right about a clip."""
+    suggested = project.suggestion(clip)
+    return int(suggested is not None and suggested["answer"] == truth(ONE, project.clip(clip).file))
+
+
+def test_the_interval_is_that_of_wilson() -> None:
+    """Worked by hand: 8 of 10, z = 1.96."""
+    assert status.RunEstimate(8, 10).interval() == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert status.RunEstimate(0, 5).interval()[0] == pytest.approx(0.0)
+
+
 def test_a_run_orders_the_queue_and_suggests(trained: Path, corpus: Path) -> None:
     project = begin(corpus, ONE, Settings(order="uncertain", run=str(trained), suggest=True))
     with project.store.reading() as connection:
@@ -336,6 +350,12 @@ def test_a_run_orders_the_queue_and_suggests(trained: Path, corpus: Path) -> Non
     scores = [s["score"] for s in suggested.values() if s]
     assert min(scores) >= 0.5
     ada = project.enter("Ada").id
+    assert status.estimate_run(project, project.said()).asked == 0
+    for row in rows[8:11]:  # the second of them was drawn at random
+        project.submit(ada, row.id, truth(ONE, project.clip(row.id).file), str(row.id))
+    found = status.estimate_run(project, project.said())
+    assert found.asked == 1
+    assert found.right == suggested_right(project, rows[9].id)
     first = project.next(ada, 1)[0].clip
     project.submit(ada, first.id, truth(ONE, first.file), "x")
     project.change(order="similar", like="high/high_03.wav")

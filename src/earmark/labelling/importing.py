@@ -105,15 +105,14 @@ def _form_of(path: Path, form: str) -> str:
     if not path.exists():
         raise UserError(path, "there is no such file or folder", "Check the path.")
     if path.is_dir():
-        source = Source(path)
-        fitting = [name for name in ("raven", "audacity") if LAYOUTS[name].fits(source)]
-        if fitting:
-            return fitting[0]
-        raise UserError(path, "found neither selection tables nor label tracks beside recordings", _NAME_IT)
+        names = [text.name.lower() for text in Source(path).texts]
+        if not names:
+            raise UserError(path, "there is neither a selection table nor a label track in it", _NAME_IT)
+        return "raven" if any(name.endswith(".selections.txt") for name in names) else "audacity"
     return "labelstudio" if path.suffix.lower() == ".json" else "clips"
 
 
-_NAME_IT = "Say what it is: --format raven or --format audacity."
+_NAME_IT = "Name a folder of .txt files as Raven or Audacity write them."
 
 # -- what is written ----------------------------------------------------------------------------------------
 
@@ -283,6 +282,8 @@ def _read_audacity(path: Path) -> list[Mark]:
 
 def _read_layout(name: str, path: Path) -> list[Mark]:
     """What `earmark import` would read from a folder of recordings with labels beside them."""
+    if not path.is_dir():
+        raise UserError(path, "is not there, or is a file; wanted a folder of label files", _NAME_IT)
     frame = LAYOUTS[name].lists(Source(path)).text.frame
     low, high = (frame[column] if column in frame else [""] * len(frame) for column in ("low_hz", "high_hz"))
     columns = frame["file"], frame["start"], frame["end"], low, high, frame["label"]

@@ -112,13 +112,13 @@ class Project:
 
     def next(self, annotator_id: int, n: int = 2) -> list[Task]:
         """The clips that an annotator has, and new ones, up to `n` together; they are leased."""
-        with self.store.writing() as connection:
+        with self.store.writing(durable=False) as connection:
             ids = queue.lease(connection, annotator_id, n, self._rules(), self.clock())
             return [Task(self._clip(connection, clip_id)) for clip_id in ids]
 
     def touch(self, annotator_id: int, clip_id: int) -> None:
         """Let the lease of a clip that an annotator has go on."""
-        with self.store.writing() as connection:
+        with self.store.writing(durable=False) as connection:
             queue.touch(connection, annotator_id, clip_id, self._rules(), self.clock())
 
     def submit(self, annotator_id: int, clip_id: int, answer: object, token: str) -> Written:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import dataclass
+
 from sqlalchemy import func, select
 
 from earmark.labelling import schema
 from earmark.labelling.agreement import AgreementReport
+from earmark.labelling.exporting import positive_of
 from earmark.labelling.project import Project
-from earmark.labelling.votes import Said
+from earmark.labelling.verdicts import verdicts
+from earmark.labelling.votes import Said, elements, place_of
 from earmark.tables import aligned, counted
 
 MOST_LINES = 30
@@ -19,13 +25,62 @@ def describe(project: Project) -> str:
     said, question = project.said(), project.question
     parts = [_head(project, said), _people(project, said)]
     report = project.agreement()
-    parts += [_alphas(report), _pairs(report), _gold(report)]
+    parts += [_alphas(report), _pairs(report), _gold(report), _run(project, said)]
     contested = project.disagreements()
     if contested:
         parts.append(f"{counted(len(contested), 'clip')} that annotators differ about and nobody has settled")
     asked = f"{question.kind} of {', '.join(question.classes)}"
     levels = f", as {', '.join(question.levels)}" if question.levels else ""
     return "\n\n".join([f"asked: {asked}{levels}", *(part for part in parts if part)])
+
+
+@dataclass(frozen=True)
+class RunEstimate:
+    """How often a run's suggestion is what people say, on clips that chance put into the queue."""
+
+    right: int
+    asked: int
+
+    def interval(self) -> tuple[float, float]:
+        """Of the share, 95 % (Wilson, 1927)."""
+        n, p, z2 = self.asked, self.right / self.asked, 1.959964**2
+        middle, half = p + z2 / (2 * n), math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n)))
+        return (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
+
+
+def estimate_run(project: Project, said: Said) -> RunEstimate:
+    """Hold a run against what stands of the clips that were drawn at random and that it had not been trained on.
+
+    Clips that somebody had answered before they were put into an order are left out: the run may know them.
+    """
+    columns = schema.clips.c.id, schema.clips.c.suggestion
+    drawn = select(*columns).where(
+        schema.clips.c.drawn == "random",
+        schema.clips.c.suggestion.is_not(None),
+        schema.clips.c.gold.is_(None),
+    )
+    with project.store.reading() as connection:
+        suggested = {row.id: json.loads(row.suggestion)["answer"] for row in connection.execute(drawn)}
+    positive = positive_of(project.question, None)
+    asked = elements(project.question, positive)
+    right, n = 0, 0
+    for one in verdicts(said, project.question, positive=positive):
+        if one.clip.id in suggested and all(one.says.values()):
+            guess = {e.name: place_of(project.question, e, suggested[one.clip.id]) for e in asked}
+            right += all(e.categories.index(str(one.says[e.name])) == guess[e.name] for e in asked)
+            n += 1
+    return RunEstimate(right, n)
+
+
+def _run(project: Project, said: Said) -> str:
+    found = estimate_run(project, said)
+    if not found.asked:
+        return ""
+    low, high = found.interval()
+    return (
+        f"the run {project.settings.run} is right on {found.right} of {found.asked} clips drawn at random: "
+        f"{100 * found.right / found.asked:.0f} % (95 %: {100 * low:.0f} to {100 * high:.0f} %)"
+    )
 
 
 def _head(project: Project, said: Said) -> str:

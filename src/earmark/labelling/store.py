@@ -7,8 +7,11 @@ until its transaction ends, on both: the answer to "who gets which clip" is one 
 from __future__ import annotations
 
 import os
+import random
 import re
 import sqlite3
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +26,9 @@ from earmark.errors import UserError
 from earmark.labelling import schema
 
 NAME = "labels.sqlite"
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 15.0
 """How long one waits for another writer before it is an error."""
+_PAUSE_SECONDS = 0.02
 _LOCK = 0x6561726D61726B
 """Key of the lock that PostgreSQL's writers take: "earmark"."""
 
@@ -48,6 +52,7 @@ class Store:
         self.where = _shown(url)
         self._engine = _engine(url, self.where)
         self._file: tuple[int, int] | None = None
+        self._turn = threading.Lock()  # threads wait here for each other, where it costs nothing
         weakref.finalize(self, self._engine.dispose)
 
     @property
@@ -63,13 +68,19 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that has the database to itself; it is on the disk when the block has ended well."""
+    def writing(self, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that has the database to itself; it is on the disk when the block has ended well.
+
+        Args:
+            durable: whether it must outlive a failure of power; leases need not. Killed programs lose neither.
+        """
         self._check_there()
-        with self._words(), self._engine.connect() as connection:
-            connection = connection.execution_options(writing=True)
+        with self._words(), self._turn, self._engine.connect() as connection:
+            connection = connection.execution_options(writing=True, durable=durable)
             with connection.begin():
                 if not _is_sqlite(self.url):
+                    if not durable:
+                        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 yield connection
 
@@ -224,8 +235,25 @@ def _on_connect(connection: object, record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    durable = connection.get_execution_options()["durable"]
+    cursor, began = connection.connection.cursor(), time.monotonic()
+    cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    cursor.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            waited = time.monotonic() - began
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > BUSY_SECONDS:
+                raise
+            # SQLite tries ever more rarely, so that of many writers one may starve: who waits longer tries oftener.
+            time.sleep(random.uniform(0.5, 1.0) * _PAUSE_SECONDS / (1 + 20 * waited))
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+    cursor.close()
 
 
 def _is_sqlite(url: URL) -> bool:
