@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from earmark.models.recurrent import Recurrent
 from earmark.models.residual import Residual
 from earmark.recipe import Recipe, read_recipe
 from earmark.training import Options, train
+from headless import find_chromium
+from postgres import Cluster, find_postgres, fresh_database
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +75,49 @@ def real_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"EARMARK_DATA: no folder {folder!r}")
     return Path(folder)
+
+
+def lacking(name: str, reason: str) -> NoReturn:
+    """Skip for want of a program, with the reason; fail where `EARMARK_REQUIRE` names it, as it does in CI."""
+    if name in os.environ.get("EARMARK_REQUIRE", "").split(","):
+        pytest.fail(f"EARMARK_REQUIRE names {name}: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; skips where there is none."""
+    return find_chromium() or lacking(
+        "chromium", "no Chromium on this machine: the page's script is not tried"
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL: the one that `EARMARK_POSTGRES` names, else one of its own, thrown away after."""
+    if pytest.importorskip("psycopg", reason="psycopg is not installed") and "EARMARK_POSTGRES" in os.environ:
+        yield os.environ["EARMARK_POSTGRES"]
+        return
+    found = find_postgres()
+    if found is None:
+        lacking("postgres", "no PostgreSQL (initdb) on this machine: labels are tried in SQLite alone")
+    with Cluster(found) as cluster:
+        yield cluster.url
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[str]:
+    """The address of an empty PostgreSQL database."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of labels, in SQLite and in PostgreSQL."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres"))
+    return f"sqlite:///{tmp_path / 'labels.sqlite'}"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+CODES = {"Enter": 13, "Escape": 27, "Tab": 9}
+"""Keys that the browser itself acts upon, and their numbers."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -27,14 +29,21 @@ class Browser:
     """One page in a browser of its own; use as a context.
 
     Args:
-        page: the file to open.
+        page: the file to open, or an http address.
         profile: an empty folder for the browser.
         width, height: of the window, in CSS pixels.
         phone: whether it is touched and has a phone's viewport.
+        dark: whether the system prefers dark pages.
     """
 
     def __init__(
-        self, page: Path, profile: Path, width: int = 1280, height: int = 900, phone: bool = False
+        self,
+        page: Path | str,
+        profile: Path,
+        width: int = 1280,
+        height: int = 900,
+        phone: bool = False,
+        dark: bool = False,
     ) -> None:
         self.problems: list[str] = []
         self._numbers = itertools.count(1)
@@ -43,7 +52,8 @@ class Browser:
         self.requests: list[str] = []
         self._start(profile)
         try:
-            self._open(page, width, height, phone)
+            self._open(width, height, phone, dark)
+            self.go(page)
         except BaseException:
             self.close()
             raise
@@ -66,7 +76,19 @@ class Browser:
         for end in (theirs_in, theirs_out, *ends):
             os.close(end)
 
-    def _open(self, page: Path, width: int, height: int, phone: bool) -> None:
+    def go(self, page: Path | str) -> None:
+        """Open a page, and wait until it is there."""
+        address = page if isinstance(page, str) else page.resolve().as_uri()
+        self.send("Page.navigate", url=address)
+        self.wait(f"document.readyState === 'complete' && location.protocol === '{address.split(':')[0]}:'")
+
+    def reload(self) -> None:
+        """Load the page again, and wait until it is there."""
+        self.ask("window.old = true")
+        self.send("Page.reload")
+        self.wait("!window.old && document.readyState === 'complete'")
+
+    def _open(self, width: int, height: int, phone: bool, dark: bool) -> None:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -80,8 +102,9 @@ class Browser:
         )
         if phone:
             self.send("Emulation.setTouchEmulationEnabled", enabled=True)
-        self.send("Page.navigate", url=page.resolve().as_uri())
-        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+        if dark:
+            feature = {"name": "prefers-color-scheme", "value": "dark"}
+            self.send("Emulation.setEmulatedMedia", features=[feature])
 
     def __enter__(self) -> Browser:
         return self
@@ -130,13 +153,29 @@ class Browser:
             assert time.monotonic() < until, f"never true: {expression}"
             time.sleep(0.05)
 
-    def press(self, key: str, code: str = "") -> None:
-        """Press and release a key."""
-        more = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+    def press(self, key: str, code: str = "", modifiers: int = 0) -> None:
+        """Press and release a key; modifiers: 1 alt, 2 control, 8 shift."""
+        more: dict[str, Any] = {"text": "\r"} if key == "Enter" else {}
+        if key in CODES:
+            more["windowsVirtualKeyCode"] = CODES[key]
         if len(key) == 1:
             more = {"text": key}
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, code=code or key, **more)
-        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, code=code or key)
+        about = {"key": key, "code": code or key, "modifiers": modifiers}
+        self.send("Input.dispatchKeyEvent", type="keyDown", **about, **more)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def type(self, text: str) -> None:
+        """Put text where the focus is."""
+        self.send("Input.insertText", text=text)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at one place of the window and let it go at another."""
+        places = [("mouseMoved", start), ("mousePressed", start)]
+        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        places += [("mouseMoved", middle), ("mouseMoved", end), ("mouseReleased", end)]
+        for kind, (x, y) in places:
+            button = "none" if kind == "mouseMoved" and (x, y) == start else "left"
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=1, clickCount=1)
 
     def click(self, x: float, y: float) -> None:
         """Click at a place of the window."""
@@ -172,3 +211,23 @@ class Browser:
             self.problems.append(params["entry"]["text"])
         if method == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"][:100])
+
+
+class Tab(Browser):
+    """Another tab of a browser, which lives as long as that does."""
+
+    def __init__(self, owner: Browser, page: str) -> None:
+        self.problems, self.requests = [], []
+        self._owner, self._numbers = owner, owner._numbers
+        self._in, self._out = owner._in, owner._out
+        mine, owner._session = owner._session, None
+        target = owner.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = owner.send("Target.attachToTarget", targetId=target, flatten=True)
+        owner._session = mine
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+        self.go(page)
+
+    def _receive(self) -> dict[str, Any]:
+        return self._owner._receive()

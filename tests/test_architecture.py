@@ -32,11 +32,25 @@ FLOORS = [
         "featurefile",
     },
     {"training", "evaluation", "page", "closeups", "modelcard", "exploring"},
-    {"demo", "protocols"},
-    {"experiments"},
+    {"demo", "protocols", "labelling"},
+    {"experiments", "server"},
     {"cli"},
 ]
-HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "scipy", "av", "soundfile", "numpy", "tqdm", "jinja2"}
+HEAVY = {
+    "torch",
+    "pandas",
+    "sklearn",
+    "matplotlib",
+    "scipy",
+    "av",
+    "soundfile",
+    "numpy",
+    "tqdm",
+    "jinja2",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+}
 
 
 def rooms() -> list[str]:

@@ -18,7 +18,7 @@ from earmark.clips import read_clips, write_clips
 from earmark.exploring import Exploration, Options, explore, pictures
 from earmark.exploring.page import amount, choose_sounds, render
 from earmark.exploring.pictures import Drawn
-from headless import Browser, find_chromium
+from headless import Browser
 from parsed import Page
 
 EVIL = '<script>alert("x")</script>'
@@ -153,10 +153,8 @@ def test_a_table_with_a_root_elsewhere_is_found(tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=["desktop", "phone"])
-def browser(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]:
+def browser(chromium: str, page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]:
     """The page in a window of its own."""
-    if find_chromium() is None:
-        pytest.skip("no Chromium on this machine: the page's script is not tried")
     width, height = (1280, 900) if request.param == "desktop" else (390, 844)
     with Browser(page, tmp_path / "profile", width, height, phone=request.param == "phone") as browser:
         yield browser

@@ -173,7 +173,7 @@ class Features(nn.Module):
         if isinstance(self.config, STFT):
             return np.arange(self.config.n_fft // 2 + 1) * self.sample_rate / self.config.n_fft
         if isinstance(self.config, LogMel) and not isinstance(self.config, MFCC):
-            return _mel_edges(self.config, self.sample_rate)[1:-1]
+            return mel_edges(self.config, self.sample_rate)[1:-1]
         return None
 
     def _framewise(self, waveform: Tensor, c: Framing) -> Tensor:
@@ -297,12 +297,12 @@ def _band_blocks(filters: NDArray[np.float64]) -> list[tuple[slice, slice]]:
 def mel_filters(config: LogMel, sample_rate: int) -> NDArray[np.float64]:
     """Triangular filters `[n_mels, n_fft // 2 + 1]` on power, as `librosa.filters.mel`; rows may be empty."""
     bins = np.arange(config.n_fft // 2 + 1) * sample_rate / config.n_fft
-    low, centre, high = (_mel_edges(config, sample_rate)[i : i + config.n_mels, None] for i in range(3))
+    low, centre, high = (mel_edges(config, sample_rate)[i : i + config.n_mels, None] for i in range(3))
     triangles = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
     return triangles * 2 / (high - low) if config.mel_scale == "slaney" else triangles
 
 
-def _mel_edges(config: LogMel, sample_rate: int) -> NDArray[np.float64]:
+def mel_edges(config: LogMel, sample_rate: int) -> NDArray[np.float64]:
     """Band edges `[n_mels + 2]` in Hz, even in mel: band i rises from i, peaks at i + 1 and ends at i + 2."""
     f_max = sample_rate / 2 if config.f_max is None else config.f_max
     low, high = (_hz_to_mel(f, config.mel_scale) for f in (config.f_min, f_max))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from earmark import __version__
-from earmark.cli import corpus, experimenting, exploring, learning, using
+from earmark.cli import corpus, experimenting, exploring, labelling, labels, learning, using
 from earmark.cli.arguments import DONE, ERROR, EXIT_CODES, INTERRUPTED, USAGE, say
 from earmark.errors import UsageError, UserError
 
@@ -65,6 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
         corpus.add_import,
         corpus.add_features,
         exploring.add_explore,
+        labelling.add_label,
+        labels.add_labels,
         learning.add_train,
         learning.add_evaluate,
         experimenting.add_sweep,

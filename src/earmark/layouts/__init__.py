@@ -29,7 +29,7 @@ from earmark.layouts.nsynth import NSYNTH
 from earmark.layouts.speech import FSDD, SPEECH_COMMANDS
 from earmark.tables import TextTable, did_you_mean, listed
 
-__all__ = ["FILE_COLUMNS", "LAYOUTS", "How", "Imported", "describe", "import_folder"]
+__all__ = ["FILE_COLUMNS", "LAYOUTS", "How", "Imported", "describe", "import_folder", "usable_clips"]
 
 LAYOUTS: dict[str, Layout] = {
     "npz": NPZ,
@@ -76,23 +76,48 @@ def import_folder(
         UserError: the folder is laid out in no such way, its table has a bad row, or no file can be used.
     """
     folder = Path(folder)
-    if clip_seconds is not None and not (math.isfinite(clip_seconds) and clip_seconds >= 0.01):
-        raise UserError("clip length", f"found {clip_seconds:g} s, wanted 0.01 s or more", "For example 5.")
+    _check_length(clip_seconds)
     name, listing = _listing(Source(folder, how), layout)
     listing = _adapted(listing, how)
     table = regrouped(clips_from(listing.text, listing.root or folder), group_column)
+    table, seconds, unusable = usable_clips(table, clip_seconds, progress)
+    if not len(table):
+        raise _none_usable(folder, unusable)
+    return Imported(table, seconds, unusable, listing.left_out, name, listing.notes)
+
+
+def usable_clips(
+    table: ClipTable, clip_seconds: float | None = None, progress: bool = False
+) -> tuple[ClipTable, NDArray[np.float64], list[audio.AudioError]]:
+    """Open every file of a table, and cut the clips that can be used.
+
+    Args:
+        table: clips, labelled or not.
+        clip_seconds: length to cut to, as prediction does; None leaves them whole.
+        progress: show a bar on stderr.
+
+    Returns:
+        The clips that can be used, how long each is in seconds `[n]`, and why the others cannot.
+
+    Raises:
+        UserError: no length to cut to.
+    """
+    _check_length(clip_seconds)
     found = _probe(table, progress)
     rows, unusable = _usable(table, found)
-    if not rows:
-        raise _none_usable(folder, unusable)
-    table = table.take(np.array(rows))
+    table = table.take(np.array(rows, np.int64))
     known = {file: info.duration for file, info in found.items() if isinstance(info, audio.AudioInfo)}
     durations = np.array([known[file] for file in table.frame["file"]], np.float64)
-    if clip_seconds is not None:
+    if clip_seconds is not None and rows:
         table, durations = _cut(table, durations, clip_seconds)
     start, end = table.frame["start"].to_numpy(), table.frame["end"].to_numpy()
-    seconds = np.fmin(end, durations) - start
-    return Imported(table, seconds, unusable, listing.left_out, name, listing.notes)
+    return table, np.fmin(end, durations) - start, unusable
+
+
+def _check_length(clip_seconds: float | None) -> None:
+    """Refuse a length that nothing can be cut to."""
+    if clip_seconds is not None and not (math.isfinite(clip_seconds) and clip_seconds >= 0.01):
+        raise UserError("clip length", f"found {clip_seconds:g} s, wanted 0.01 s or more", "For example 5.")
 
 
 def _listing(source: Source, layout: str) -> tuple[str, Listing]:
@@ -259,7 +284,7 @@ def _cut(
     keys = np.array([span for of_clip in spans for span in of_clip]).round(6)
     cut = table.take(rows)
     cut = replace(cut, frame=cut.frame.assign(start=keys[:, 0], end=keys[:, 1]))
-    validate_clips(TextTable(cut.frame, str(table.root)))
+    validate_clips(TextTable(cut.frame, str(table.root)), labels=bool(table.classes))
     return cut, durations[rows]
 
 
