@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/earmark demo
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
