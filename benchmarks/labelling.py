@@ -1,6 +1,6 @@
 """The labelling page under load, and how soon the next clip plays.
 
-    python -m benchmarks.labelling crowd [--annotators 8] [--clips 5000] [--db postgresql://...]
+    python -m benchmarks.labelling crowd [--annotators 8] [--clips 5000] [--db postgresql://...] [--no-sounds]
     python -m benchmarks.labelling instant [--clips 30] [--rate 44100]
     python -m benchmarks.labelling picture -o docs/pictures/label.png
 
@@ -193,14 +193,14 @@ def make_sounds(folder: Path, n_clips: int, clip_seconds: float, rate: int) -> N
             soundfile.write(folder / f"recording {i}.wav", wave, rate)
 
 
-def crowd(folder: Path, n_annotators: int, n_clips: int, db: str | None) -> bool:
+def crowd(folder: Path, n_annotators: int, n_clips: int, db: str | None, listens: bool) -> bool:
     """Eight at once, and a kill in the middle; whether nothing was lost or doubled."""
     make_sounds(folder / "sounds", n_clips, 1.0, 16000)
     where = ["--db", db] if db else []
     source = str(folder / "sounds")
     begin = ["--ask", ",".join(CLASSES), "--clip", "1", "--port", "0"]
     server = Server(source, *where, *begin)
-    people = Crowd(server.url, n_annotators, listens=True)
+    people = Crowd(server.url, n_annotators, listens)
     begun = time.perf_counter()
     people.start()
     people.wait_for(n_clips // 2, 3600)
@@ -325,12 +325,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--annotators", type=int, default=8)
     parser.add_argument("--clips", type=int, help="default: 5000 for the crowd, 30 otherwise")
     parser.add_argument("--db", help="of the crowd's labels; default: SQLite")
+    parser.add_argument(
+        "--sounds",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the crowd loads sound and pictures",
+    )
     parser.add_argument("--rate", type=int, default=44100, help="of the sounds that the browser plays, in Hz")
     parser.add_argument("-o", "--out", type=Path, default=Path("label.png"), help="of the picture")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
         if args.part == "crowd":
-            good = crowd(Path(name), args.annotators, args.clips or 5000, args.db)
+            good = crowd(Path(name), args.annotators, args.clips or 5000, args.db, args.sounds)
         elif args.part == "picture":
             good = picture(Path(name), args.out)
         else:

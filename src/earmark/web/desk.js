@@ -13,9 +13,9 @@ import { say, notice } from "./saying.js";
 const AHEAD = 3;
 
 export class Desk {
-  /** `me`: the annotator; `progress`: told how far it is. */
-  constructor({ editor, player, me, progress }) {
-    Object.assign(this, { editor, player, me, progress });
+  /** `me`: the annotator; `progress`: told how far it is; `more`: looks for further disagreements. */
+  constructor({ editor, player, me, progress, more }) {
+    Object.assign(this, { editor, player, me, progress, more });
     this.task = null;
     this.next = [];
     this.settling = false;
@@ -128,6 +128,7 @@ export class Desk {
       : `Saved: ${told(item.answer)}.`, twice);
     if (progress) this.progress.tell(progress);
     if (tasks && !this.settling) this.take(tasks);
+    if (this.settling && this.idle) this.more();
   }
 
   refused(item, words) {
