@@ -534,6 +534,7 @@ def test_a_file_that_is_no_database_is_refused(folder: Path, tmp_path: Path) -> 
         ("mysql://me@host/labels", "wanted SQLite or PostgreSQL"),
         ("postgresql://me:secret@host", r"postgresql://me:\*\*\*@host"),
         ("postgresql://me@localhost:1/labels", "cannot be reached"),
+        ("postgresql://me@localhost:1/labels?password=secret", r"password=\*\*\*: the database server cannot"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_told_without_the_password(said: str, words: str) -> None:

@@ -277,11 +277,11 @@ _EXAMPLE = "For instance: postgresql://user@host/labels, or the path of a file."
 
 
 def _without_password(said: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", said)
+    return re.sub(r"(://[^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*", r"\1\2***", said)
 
 
 def _shown(url: URL) -> str:
     """The address for messages: a path, or a URL without its password."""
     if _is_sqlite(url):
         return str(url.database)
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+    return _without_password(url.set(drivername="postgresql").render_as_string(hide_password=True))
