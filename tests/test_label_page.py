@@ -291,6 +291,10 @@ def test_undo_goes_back_as_far_as_one_likes_and_changes_what_was_said(opened: Op
     desk.keys("3")
     desk.submit()
     desk.browser.wait(f"{CLIP} === {waiting!r}")
+    desk.keys("u")
+    desk.browser.wait(f"{CLIP} === {clips[0]!r}")
+    desk.keys("1", "Escape")
+    desk.browser.wait(f"{CLIP} === {waiting!r}")  # and nothing is changed
     assert sorted(one["label"] for one in desk.said().values()) == ["piano", "piano", "vocals"]
     assert "another tab" not in desk.browser.ask(STATUS)
 

@@ -4,8 +4,10 @@ import { $, make, show, some } from "./dom.js";
 import { kept } from "./keeping.js";
 import { told } from "./words.js";
 
-export function banner(words) {
-  $("banner").textContent = words;
+/** A line above the clip; with `back`, one may leave it for the next. */
+export function banner(words, back = false) {
+  $("banner-words").textContent = words;
+  show($("leave"), back);
   show($("banner"), Boolean(words));
 }
 
@@ -24,7 +26,7 @@ export function layOut(task) {
 
 function before({ answer, returned }) {
   if (returned) banner("This answer was not accepted; here it is again.");
-  else if (answer) banner(`You had answered: ${told(answer)}. Submit to change it, escape to leave it as it is.`);
+  else if (answer) banner(`You had answered: ${told(answer)}. Submit to change it.`, true);
   else banner("");
 }
 

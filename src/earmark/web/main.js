@@ -38,7 +38,7 @@ async function begin() {
 
   desk = new Desk({ editor, player, me, progress, more: () => settle(true) });
   const does = { submit: () => desk.submit(), skip: () => desk.skip(), undo: () => desk.undo(), accept: () => desk.accept(), leave: () => desk.leave(), help: showDirections };
-  for (const name of ["submit", "skip", "undo", "accept"]) $(name).addEventListener("click", (event) => { does[name](); if (event.detail) event.currentTarget.blur(); });
+  for (const name of ["submit", "skip", "undo", "accept", "leave"]) $(name).addEventListener("click", (event) => { does[name](); if (event.detail) event.currentTarget.blur(); });
   $("help").addEventListener("click", showDirections);
   $("comment").addEventListener("input", () => desk.changed());
   $("empty-undo").addEventListener("click", does.undo);
