@@ -1,12 +1,13 @@
 """The labelling page under load, and how soon the next clip plays.
 
-    python -m benchmarks.labelling crowd [--annotators 8] [--clips 5000] [--db postgresql://...]
+    python -m benchmarks.labelling crowd [--annotators 8] [--clips 5000] [--db postgresql://...] [--no-sounds]
     python -m benchmarks.labelling instant [--clips 30] [--rate 44100]
+    python -m benchmarks.labelling picture -o docs/pictures/label.png
 
 crowd: annotators by HTTP, each of whom hears and sees every clip and answers it, while the server is killed (-9) in the
 middle and started again; then the database is held against what was acknowledged. instant: a headless Chromium
 labels clip after clip with the keyboard; measured is the time from the key to the sound of the next clip playing, and
-to its picture being painted.
+to its picture being painted. picture: the page as the documents show it, on songs that earmark makes itself.
 """
 
 from __future__ import annotations
@@ -22,14 +23,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
 import soundfile
+from PIL import Image
 from sqlalchemy import select
 
 from earmark.labelling.project import Project, open_project
 from earmark.labelling.schema import answers, clips
+from earmark.synthesis import make_songs
+
+if TYPE_CHECKING:
+    from headless import Browser
 
 CLASSES = ("saxophone", "vocals", "piano")
 TRY_AGAIN_SECONDS = 0.1
@@ -186,14 +193,14 @@ def make_sounds(folder: Path, n_clips: int, clip_seconds: float, rate: int) -> N
             soundfile.write(folder / f"recording {i}.wav", wave, rate)
 
 
-def crowd(folder: Path, n_annotators: int, n_clips: int, db: str | None) -> bool:
+def crowd(folder: Path, n_annotators: int, n_clips: int, db: str | None, listens: bool) -> bool:
     """Eight at once, and a kill in the middle; whether nothing was lost or doubled."""
     make_sounds(folder / "sounds", n_clips, 1.0, 16000)
     where = ["--db", db] if db else []
     source = str(folder / "sounds")
     begin = ["--ask", ",".join(CLASSES), "--clip", "1", "--port", "0"]
     server = Server(source, *where, *begin)
-    people = Crowd(server.url, n_annotators, listens=True)
+    people = Crowd(server.url, n_annotators, listens)
     begun = time.perf_counter()
     people.start()
     people.wait_for(n_clips // 2, 3600)
@@ -252,12 +259,7 @@ def instant(folder: Path, n_clips: int, rate: int) -> bool:
     found = []
     try:
         with Browser(server.url, folder / "profile") as browser:
-            browser.wait("document.getElementById('enter').open")
-            browser.type("Ann")
-            browser.press("Enter")
-            browser.wait("document.getElementById('directions').open")
-            browser.press("Enter")
-            browser.wait("!document.getElementById('desk').hidden")
+            enter(browser)
             for _ in range(n_clips):
                 time.sleep(1.0)  # nobody answers sooner; the next clip is loaded meanwhile
                 browser.press("1")
@@ -275,20 +277,68 @@ def instant(folder: Path, n_clips: int, rate: int) -> bool:
     return bool(np.percentile(played, 95) < 100)
 
 
+def picture(folder: Path, out: Path) -> bool:
+    """The page with a song of ours, two of three levels chosen."""
+    sys.path.append(str(TESTS))
+    from headless import Browser
+
+    make_songs(folder / "songs")
+    levels = ["--levels", "foreground,background,none"]
+    server = Server(
+        str(folder / "songs"), "--ask", "plucked,flute,reed", *levels, "--clip", "5", "--port", "0"
+    )
+    try:
+        with Browser(server.url, folder / "profile", 1100, 880) as browser:
+            enter(browser)
+            for keys in ("nfn", "fnb", "fb"):
+                time.sleep(1.6)
+                for key in keys:
+                    browser.press(key)
+                if len(keys) == 3:
+                    browser.press("Enter")
+            out.parent.mkdir(parents=True, exist_ok=True)
+            browser.picture(out)
+        with Image.open(out) as whole:
+            few = whole.convert("RGB").quantize(96, dither=Image.Dither.NONE)
+        few.save(out, optimize=True)
+    finally:
+        server.kill()
+    return True
+
+
+def enter(browser: Browser) -> None:
+    """Come in as Ann, and read the directions."""
+    browser.wait("document.getElementById('enter').open")
+    browser.type("Ann")
+    browser.press("Enter")
+    browser.wait("document.getElementById('directions').open")
+    browser.press("Enter")
+    browser.wait("!document.getElementById('desk').hidden")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of the two; 1 where it does not reach what it should."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=("crowd", "instant"))
+    parser.add_argument("part", choices=("crowd", "instant", "picture"))
     parser.add_argument("--annotators", type=int, default=8)
     parser.add_argument("--clips", type=int, help="default: 5000 for the crowd, 30 otherwise")
     parser.add_argument("--db", help="of the crowd's labels; default: SQLite")
+    parser.add_argument(
+        "--sounds",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the crowd loads sound and pictures",
+    )
     parser.add_argument("--rate", type=int, default=44100, help="of the sounds that the browser plays, in Hz")
+    parser.add_argument("-o", "--out", type=Path, default=Path("label.png"), help="of the picture")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
         if args.part == "crowd":
-            good = crowd(Path(name), args.annotators, args.clips or 5000, args.db)
+            good = crowd(Path(name), args.annotators, args.clips or 5000, args.db, args.sounds)
+        elif args.part == "picture":
+            good = picture(Path(name), args.out)
         else:
             good = instant(Path(name), args.clips or 30, args.rate)
     return 0 if good else 1

@@ -151,10 +151,11 @@ def test_majority_takes_most_and_leaves_ties_open() -> None:
 
 
 def test_settled_and_gold_stand_above_every_vote() -> None:
-    said = said_by("aab.", "aba.", "bbb.", question=ABC, gold={1: {"label": "c"}})
-    said.settled[2] = {"label": "c"}
+    gold: dict[int, Answer] = {1: {"label": "c"}, 3: {"label": "c"}}
+    said = said_by("aab.", "aba.", "bbb.", question=ABC, gold=gold)
+    said.settled.update({1: {"label": "b"}, 2: {"label": "c"}})
     found = {one.clip.id: (one.says["label"], one.by) for one in verdicts(said, ABC)}
-    assert found == {1: ("a", "majority of 3"), 2: ("c", "gold"), 3: ("c", "settled")}
+    assert found == {1: ("a", "majority of 3"), 2: ("b", "settled"), 3: ("c", "settled"), 4: ("c", "gold")}
     assert [row for row, _ in contested(said, ABC)] == [0]
 
 

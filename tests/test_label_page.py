@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from earmark.server import app
 from headless import Browser, Tab
 from serving import Served, begun, make_sounds
 
@@ -290,6 +291,10 @@ def test_undo_goes_back_as_far_as_one_likes_and_changes_what_was_said(opened: Op
     desk.keys("3")
     desk.submit()
     desk.browser.wait(f"{CLIP} === {waiting!r}")
+    desk.keys("u")
+    desk.browser.wait(f"{CLIP} === {clips[0]!r}")
+    desk.keys("1", "Escape")
+    desk.browser.wait(f"{CLIP} === {waiting!r}")  # and nothing is changed
     assert sorted(one["label"] for one in desk.said().values()) == ["piano", "piano", "vocals"]
     assert "another tab" not in desk.browser.ask(STATUS)
 
@@ -450,19 +455,27 @@ def test_hostile_names_are_only_ever_text(opened: Opening) -> None:
     assert evil in desk.browser.ask("document.getElementById('classes').textContent")
 
 
-def test_disagreements_are_settled_in_a_mode_of_their_own(opened: Opening) -> None:
-    desk = opened("one", overlap=2, n=2)
+def test_disagreements_are_settled_in_a_mode_of_their_own(
+    opened: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MOST_TASKS", 1)  # then the page has to ask again
+    desk = opened("one", overlap=2, n=3)
     project = desk.served.project
     for name, label in (("Ben", "piano"), ("Cleo", "vocals")):
-        project.submit(project.enter(name).id, 1, {"label": label}, "1")
+        for clip in (1, 2):
+            project.submit(project.enter(name).id, clip, {"label": label}, str(clip))
     desk.browser.ask("document.getElementById('settle').click()")
     desk.browser.wait("!document.getElementById('said').hidden")
     said = desk.browser.ask("document.getElementById('said').textContent")
     assert "Ben" in said and "piano" in said and "Cleo" in said and "vocals" in said
     desk.browser.ask("document.activeElement.blur()")
+    first = desk.browser.ask(CLIP)
     desk.keys("2")
     desk.submit()
-    desk.browser.wait("!document.getElementById('empty').hidden")
+    desk.browser.wait(f"!document.getElementById('desk').hidden && {CLIP} !== {first!r}")
+    desk.keys("2")
+    desk.submit()
+    desk.browser.wait("document.getElementById('empty-title').textContent === 'All settled'")
     assert project.disagreements() == []
     desk.browser.ask("document.getElementById('settle').click()")
     desk.browser.wait("!document.getElementById('desk').hidden")

@@ -534,6 +534,10 @@ def test_a_file_that_is_no_database_is_refused(folder: Path, tmp_path: Path) -> 
         ("mysql://me@host/labels", "wanted SQLite or PostgreSQL"),
         ("postgresql://me:secret@host", r"postgresql://me:\*\*\*@host"),
         ("postgresql://me@localhost:1/labels", "cannot be reached"),
+        (
+            "postgresql://me@localhost:1/labels?password=secret",
+            r"password=\*\*\*: the database server cannot",
+        ),
     ],
 )
 def test_an_address_that_leads_nowhere_is_told_without_the_password(said: str, words: str) -> None:
@@ -541,6 +545,11 @@ def test_an_address_that_leads_nowhere_is_told_without_the_password(said: str, w
     with pytest.raises(UserError, match=words) as told:
         open_project(said)
     assert "secret" not in str(told.value)
+
+
+def test_a_database_that_was_not_made_is_told(postgres: str, folder: Path) -> None:
+    with pytest.raises(Unavailable, match=r'database "other" does not exist. Make it first \(createdb\)'):
+        begin(folder, ONE, db=locate(postgres).set(database="other").render_as_string(hide_password=False))
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

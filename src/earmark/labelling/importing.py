@@ -29,6 +29,8 @@ from earmark.tables import counted, did_you_mean, listed
 
 COVERED = 0.5
 """Share of a clip that a label must cover to be said of it, unless a label is of just this clip."""
+AT_ONCE = 200
+"""Answers that are written in one transaction, so that those who label meanwhile need not wait long."""
 _NEAR = 0.0015  # seconds
 
 
@@ -61,7 +63,7 @@ class ImportedLabels:
 
 
 def import_labels(project: Project, path: Path, how: How) -> ImportedLabels:
-    """Read labels and write them down, all in one transaction.
+    """Read labels, check all of them, and write them down; broken off, it may be begun again.
 
     Args:
         project: its clips are what answers are about; others are left out, counted.
@@ -126,20 +128,20 @@ def _write_gold(project: Project, found: dict[int, Answer]) -> tuple[int, int]:
 
 def _write_answers(project: Project, annotator_id: int, found: dict[int, Answer]) -> tuple[int, int]:
     """Written, and left as they were because the annotator says the same already."""
-    now, same = project.clock(), 0
-    with project.store.writing() as connection:
+    with project.store.reading() as connection:
         rows = connection.execute(
             select(answers.c.clip_id, answers.c.answer, answers.c.comment)
             .join(latest, latest.c.answer_id == answers.c.id)
             .where(latest.c.annotator_id == annotator_id)
         )
         said = {row.clip_id: queue.as_answer(row.answer, row.comment) for row in rows}
-        for clip_id, answer in found.items():
-            if said.get(clip_id) == answer:
-                same += 1
-            else:
-                queue.hand_in(connection, (clip_id, annotator_id), answer, uuid.uuid4().hex, now)
-    return len(found) - same, same
+    new = [(clip_id, answer) for clip_id, answer in found.items() if said.get(clip_id) != answer]
+    for i in range(0, len(new), AT_ONCE):
+        with project.store.writing() as connection:
+            for clip_id, answer in new[i : i + AT_ONCE]:
+                token = uuid.uuid4().hex
+                queue.hand_in(connection, (clip_id, annotator_id), answer, token, project.clock())
+    return len(new), len(found) - len(new)
 
 
 # -- a clip table -------------------------------------------------------------------------------------------

@@ -168,10 +168,11 @@ def in_words(error: Exception, where: str) -> Unavailable:
     """What a database says, as something to act upon."""
     cause = getattr(error, "orig", None) or error
     said = str(cause).strip() or type(cause).__name__
+    line = said.splitlines()[0].rpartition("FATAL:")[2].strip()
     for pattern, problem, remedy in _WORDS:
         if re.search(pattern, said, re.IGNORECASE):
-            return Unavailable(where, problem.format(said.splitlines()[0]), remedy)
-    return Unavailable(where, f"the database says: {said.splitlines()[0]}", "Nothing was written; try again.")
+            return Unavailable(where, problem.format(line), remedy)
+    return Unavailable(where, f"the database says: {line}", "Nothing was written; try again.")
 
 
 _WORDS = (
@@ -200,13 +201,13 @@ _WORDS = (
         "this is no SQLite database, or it is damaged: {}",
         "Take a copy from a backup, or name another one by --db.",
     ),
+    ("does not exist", "{}", "Make it first (createdb), or correct the address."),
+    ("authentication|password", "{}", "Check user and password in the address."),
     (
         "connection|could not translate|timeout expired|closed the|shutting down|starting up",
         "the database server cannot be reached: {}",
         "Check that it runs and that the address is right; then try again.",
     ),
-    ("does not exist", "{}", "Make it first (createdb), or correct the address."),
-    ("authentication|password", "{}", "Check user and password in the address."),
 )
 
 
@@ -277,11 +278,11 @@ _EXAMPLE = "For instance: postgresql://user@host/labels, or the path of a file."
 
 
 def _without_password(said: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", said)
+    return re.sub(r"(://[^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*", r"\1\2***", said)
 
 
 def _shown(url: URL) -> str:
     """The address for messages: a path, or a URL without its password."""
     if _is_sqlite(url):
         return str(url.database)
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+    return _without_password(url.set(drivername="postgresql").render_as_string(hide_password=True))

@@ -1,7 +1,8 @@
 // The desk: the clip that is being answered, those that come next, and the way back.
 
-import { $, show, some, make } from "./dom.js";
-import { keep, kept, drop } from "./keeping.js";
+import { $, show, some } from "./dom.js";
+import { keep, drop } from "./keeping.js";
+import { banner, emptied, layOut } from "./card.js";
 import { Outbox } from "./outbox.js";
 import { write, Refused } from "./wire.js";
 import { told } from "./words.js";
@@ -12,9 +13,9 @@ import { say, notice } from "./saying.js";
 const AHEAD = 3;
 
 export class Desk {
-  /** `me`: the annotator; `progress`: told how far it is. */
-  constructor({ editor, player, me, progress }) {
-    Object.assign(this, { editor, player, me, progress });
+  /** `me`: the annotator; `progress`: told how far it is; `more`: looks for further disagreements. */
+  constructor({ editor, player, me, progress, more }) {
+    Object.assign(this, { editor, player, me, progress, more });
     this.task = null;
     this.next = [];
     this.settling = false;
@@ -45,8 +46,8 @@ export class Desk {
   /** What the server says is next, without what is shown or on its way. */
   take(tasks) {
     const mine = this.task && !this.task.answer && !this.task.settle;
-    if (mine && tasks.length < AHEAD + 20 && !tasks.some((one) => one.clip.id === this.task.clip.id)) {
-      this.banner("You have answered this clip in another tab, or it went to somebody else meanwhile. If you answer it here as well, nothing is lost: both are kept, and your newer answer counts.");
+    if (mine && !tasks.some((one) => one.clip.id === this.task.clip.id)) {
+      banner("You have answered this clip in another tab, or it went to somebody else meanwhile. If you answer it here as well, nothing is lost: both are kept, and your newer answer counts.");
     }
     this.next = tasks.filter((one) => one.clip.id !== this.task?.clip.id && !this.outbox.has(one.clip.id));
     for (const one of this.next) media.load(one.clip, this.player.scale);
@@ -62,43 +63,22 @@ export class Desk {
   }
 
   show(task) {
-    const { clip } = task;
     this.task = task;
     show($("empty"), false);
     show($("desk"), true);
-    this.player.show(clip); // first: what is heard must not wait for what is written
-    $("clip-name").replaceChildren(make("bdi", { text: clip.file }));
-    $("clip-place").textContent = clip.whole ? `${clip.seconds.toFixed(1)} s` : `from ${clip.start.toFixed(1)} to ${(clip.start + clip.seconds).toFixed(1)} s`;
-    const draft = kept(`draft.${clip.id}`);
-    const answer = draft?.answer || task.answer || null;
-    this.editor.set(answer?.skip ? null : answer);
-    $("comment").value = draft?.comment ?? task.answer?.comment ?? "";
-    const before = task.answer && !task.returned;
-    this.banner(task.returned ? "This answer was not accepted; here it is again." : before ? `You had answered: ${told(task.answer)}. Submit to change it, escape to leave it as it is.` : "");
-    const suggestion = task.suggestion?.answer;
-    show($("suggestion"), Boolean(suggestion));
-    if (suggestion) $("suggested").textContent = `Suggested: ${told(suggestion)}${task.suggestion.score === undefined ? "" : ` (${Math.round(100 * task.suggestion.score)} %)`}`;
-    show($("said"), Boolean(task.said));
-    if (task.said) $("said").replaceChildren(make("table", {}, make("caption", { text: "What was said. Your answer counts for everybody." }),
-      make("tbody", {}, ...task.said.map((one) => make("tr", {}, make("th", { scope: "row", dir: "auto", text: one.name }), make("td", { dir: "auto", text: told(one.answer) }))))));
+    this.player.show(task.clip); // first: what is heard must not wait for what is written
+    const { answer, comment } = layOut(task);
+    this.editor.set(answer);
+    $("comment").value = comment;
     this.changed();
     $("stage").scrollIntoView({ block: "nearest" });
   }
-
-  banner(words) { $("banner").textContent = words; show($("banner"), Boolean(words)); }
 
   nothing() {
     this.task = null;
     this.player.stop();
     show($("desk"), false);
-    const { everybody, total } = this.progress.last || { everybody: 0, total: 0 };
-    const done = everybody >= total;
-    $("empty-title").textContent = this.outbox.size ? "Waiting for the server" : this.settling ? "All settled" : done ? "All clips are done. Thank you!" : "Nothing waits for you";
-    $("empty-words").textContent = this.outbox.size ? `${some(this.outbox.size, "answer")} of yours are kept in this browser and will be sent.`
-      : this.settling ? "There is no disagreement left." : done ? `${some(total, "clip")} have their answers.`
-      : `${some(total - everybody, "clip")} of ${total.toLocaleString("en")} are with others, who have them open just now. What they leave comes back.`;
-    show($("empty"), true);
-    $("empty").focus();
+    emptied({ waiting: this.outbox.size, settling: this.settling, progress: this.progress.last });
   }
 
   /** Something was chosen or written: is the answer whole? */
@@ -148,9 +128,12 @@ export class Desk {
       : `Saved: ${told(item.answer)}.`, twice);
     if (progress) this.progress.tell(progress);
     if (tasks && !this.settling) this.take(tasks);
+    if (this.settling && this.idle) this.more();
   }
 
   refused(item, words) {
+    const { comment = "", ...answer } = item.answer;
+    keep(`draft.${item.clip}`, { answer, comment });
     const back = () => {
       notice("refused", null);
       if (this.task) this.next.unshift(this.task);

@@ -36,13 +36,13 @@ async function begin() {
   prepareDirections(question, editor.rows);
   if (!directed()) await showDirections();
 
-  desk = new Desk({ editor, player, me, progress });
+  desk = new Desk({ editor, player, me, progress, more: () => settle(true) });
   const does = { submit: () => desk.submit(), skip: () => desk.skip(), undo: () => desk.undo(), accept: () => desk.accept(), leave: () => desk.leave(), help: showDirections };
-  for (const name of ["submit", "skip", "undo", "accept"]) $(name).addEventListener("click", (event) => { does[name](); if (event.detail) event.currentTarget.blur(); });
+  for (const name of ["submit", "skip", "undo", "accept", "leave"]) $(name).addEventListener("click", (event) => { does[name](); if (event.detail) event.currentTarget.blur(); });
   $("help").addEventListener("click", showDirections);
   $("comment").addEventListener("input", () => desk.changed());
   $("empty-undo").addEventListener("click", does.undo);
-  $("again").addEventListener("click", () => desk.settling ? settle(false) : desk.fetch());
+  $("again").addEventListener("click", () => desk.settling ? settle(true) : desk.fetch());
   $("settle").addEventListener("click", () => settle(!desk.settling));
   $("me").addEventListener("click", () => { keep("name", ""); location.reload(); });
   show($("menu"), true);
@@ -76,7 +76,10 @@ async function settle(wanted) {
   let found = { tasks: [] };
   if (wanted) {
     try { found = await read("disagreements"); } catch (error) { say(error.message, true); return; }
-    if (!found.tasks.length) { say("There is no disagreement to settle."); return; }
+    if (!found.tasks.length) {
+      if (desk.settling) desk.nothing(); else say("There is no disagreement to settle.");
+      return;
+    }
   }
   desk.settling = wanted;
   $("settle").textContent = wanted ? "Back to my clips" : "Settle disagreements";

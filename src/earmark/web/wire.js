@@ -3,6 +3,7 @@
 export class Refused extends Error {}
 export class Away extends Error {}
 
+const NO = [400, 413, 422]; // what is sent cannot be taken; everything else may pass (a link that is needed again, a full disk)
 const PATIENCE = 20000; // milliseconds
 
 export const read = (name, about = {}) => ask(`/api/${name}?${new URLSearchParams(about)}`, {});
@@ -19,8 +20,9 @@ async function ask(address, options) {
     throw new Away("the server does not answer");
   }
   if (response.ok && found) return found;
-  const words = found?.error ? inWords(found.error) : `the server says ${response.status}`;
-  throw response.status >= 500 ? new Away(words) : new Refused(words);
+  const link = response.status === 403 ? ": the link to this page is needed again" : "";
+  const words = found?.error ? inWords(found.error) : `the server says ${response.status}${link}`;
+  throw NO.includes(response.status) ? new Refused(words) : new Away(words);
 }
 
 function inWords({ where, problem, remedy }) {
