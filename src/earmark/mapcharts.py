@@ -29,7 +29,9 @@ from earmark.canvas import (
 )
 from earmark.lettering import families, plain
 
-HEAT = LinearSegmentedColormap.from_list("heat", [(1, 0.55, 0, 0.0), (1, 0.45, 0, 0.55), (0.85, 0.1, 0.1, 0.9)])
+HEAT = LinearSegmentedColormap.from_list(
+    "heat", [(1, 0.55, 0, 0.0), (1, 0.45, 0, 0.55), (0.85, 0.1, 0.1, 0.9)]
+)
 """From nothing over orange to red, what lies behind it shining through."""
 MOST_TILES = 32
 """Filters or activation maps that a picture shows."""
@@ -104,7 +106,9 @@ def panels(parts: Sequence[tuple[str, Sheet | str]], *, title: str, format: Form
         quiet(axes)
         if isinstance(part, str):
             axes.set_axis_off()
-            axes.text(0.5, 0.5, part, ha="center", va="center", fontsize=10, color=INK, transform=axes.transAxes)
+            axes.text(
+                0.5, 0.5, part, ha="center", va="center", fontsize=10, color=INK, transform=axes.transAxes
+            )
         elif len(part.values) == 1:
             _curve(axes, part)
         else:
@@ -138,7 +142,11 @@ def tiles(
     figure = Figure(figsize=(1.25 * across + 1.0, 1.2 * down + 1.0), layout="constrained")
     stack = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
     limit = float(np.abs(shown).max()) or 1.0
-    norm = TwoSlopeNorm(0.0, -limit, limit) if signed else Normalize(float(shown.min()), float(shown.max()) or 1.0)
+    norm = (
+        TwoSlopeNorm(0.0, -limit, limit)
+        if signed
+        else Normalize(float(shown.min()), float(shown.max()) or 1.0)
+    )
     cmap = colormaps["RdBu_r"] if signed else colormaps["magma"]
     image = None
     for i, axes in enumerate(stack):
@@ -149,7 +157,9 @@ def tiles(
             axes.plot(shown[i, 0], color=BLUE, linewidth=0.7)
             axes.spines[["top", "right"]].set_visible(False)
         else:
-            image = axes.imshow(shown[i], origin="lower", aspect="auto", cmap=cmap, norm=norm, interpolation="nearest")
+            image = axes.imshow(
+                shown[i], origin="lower", aspect="auto", cmap=cmap, norm=norm, interpolation="nearest"
+            )
             axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     if image is not None:
@@ -180,7 +190,9 @@ def timeline(
     axes = figure.add_subplot()
     axes.set_title(plain(title), loc="left", fontsize=11, color=INK, fontfamily=families([title]))
     quiet(axes)
-    axes.step(np.append(times, seconds), np.append(scores, scores[-1:]), where="post", color=BLUE, linewidth=1.4)
+    axes.step(
+        np.append(times, seconds), np.append(scores, scores[-1:]), where="post", color=BLUE, linewidth=1.4
+    )
     for i, (start, end) in enumerate(moments):
         axes.axvspan(start, end, color=ORANGE, alpha=0.25, linewidth=0)
         axes.text((start + end) / 2, 1.03, str(i + 1), ha="center", va="bottom", fontsize=9, color=INK)
@@ -196,11 +208,18 @@ def bare(sheet: Sheet, heat: Array) -> bytes:
 
     from matplotlib.image import imsave
 
-    grey = colormaps["Greys_r"](_level(sheet.values)(np.flipud(fewer_columns(np.asarray(sheet.values, np.float64)))))
+    grey = colormaps["Greys_r"](
+        _level(sheet.values)(np.flipud(fewer_columns(np.asarray(sheet.values, np.float64))))
+    )
     over = HEAT(np.flipud(fewer_columns(np.asarray(heat, np.float64))))
     alpha = over[..., 3:]
     buffer = BytesIO()
-    imsave(buffer, np.clip(grey[..., :3] * (1 - alpha) + over[..., :3] * alpha, 0, 1), format="png", metadata={"Software": None})
+    imsave(
+        buffer,
+        np.clip(grey[..., :3] * (1 - alpha) + over[..., :3] * alpha, 0, 1),
+        format="png",
+        metadata={"Software": None},
+    )
     return buffer.getvalue()
 
 
@@ -214,7 +233,9 @@ def _level(values: Array) -> Normalize:
 
 def _spectrogram(axes: Axes, sheet: Sheet, cmap: str) -> object:
     values = np.asarray(sheet.values, np.float64)
-    norm = _level(values) if "dB" in sheet.unit else Normalize(float(values.min()), float(values.max()) or 1.0)
+    norm = (
+        _level(values) if "dB" in sheet.unit else Normalize(float(values.min()), float(values.max()) or 1.0)
+    )
     image = axes.imshow(
         fewer_columns(values), origin="lower", aspect="auto", interpolation="nearest", cmap=cmap, norm=norm,
         extent=(0.0, sheet.seconds, -0.5, len(values) - 0.5),
@@ -245,7 +266,9 @@ def _by_frequency(axes: Axes, sums: Array) -> None:
 
 
 def _by_time(axes: Axes, sums: Array, seconds: float) -> None:
-    axes.fill_between(np.linspace(0, seconds, len(sums)), 0, sums / (sums.sum() or 1), color=ORANGE, linewidth=0)
+    axes.fill_between(
+        np.linspace(0, seconds, len(sums)), 0, sums / (sums.sum() or 1), color=ORANGE, linewidth=0
+    )
     axes.set_title("by time", fontsize=9, color=INK, loc="left")
     axes.set(xlim=(0, seconds), ylim=(0, None))
     axes.set_yticks([])

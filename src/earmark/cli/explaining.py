@@ -20,22 +20,40 @@ def add_explain(commands: Commands) -> None:
     )
     parser.add_argument("run", type=a_path, metavar="RUN", help="run folder, or a model folder by itself")
     parser.add_argument("file", type=a_path, nargs="?", metavar="FILE", help="sound file; one that is longer than a clip is explained at the moments that decided")  # fmt: skip
-    parser.add_argument("--start", type=_seconds, metavar="S", help="start of the clip in seconds (default: the beginning)")
-    parser.add_argument("--end", type=_seconds, metavar="S", help="end of the clip in seconds (default: the end)")
+    parser.add_argument(
+        "--start", type=_seconds, metavar="S", help="start of the clip in seconds (default: the beginning)"
+    )
+    parser.add_argument(
+        "--end", type=_seconds, metavar="S", help="end of the clip in seconds (default: the end)"
+    )
     parser.add_argument("--right", type=a_count, metavar="N", help="without FILE: the N surest right clips of the run's evaluation")  # fmt: skip
     parser.add_argument("--wrong", type=a_count, metavar="N", help="without FILE: the N surest wrong clips of the run's evaluation")  # fmt: skip
-    parser.add_argument("--class", dest="target", metavar="C", help="class to explain (default: the predicted one)")
+    parser.add_argument(
+        "--class", dest="target", metavar="C", help="class to explain (default: the predicted one)"
+    )
     parser.add_argument("--true-class", action="store_true", help="explain the true class of the clip")
-    parser.add_argument("--against", metavar="C", help="say why the class and not this one (default: all others)")
+    parser.add_argument(
+        "--against", metavar="C", help="say why the class and not this one (default: all others)"
+    )
     parser.add_argument(
         "--method", default=None, metavar="M",
         help="mask, saliency, smoothgrad, integrated-gradients, grad-cam or occlusion (default: mask)",
     )  # fmt: skip
-    parser.add_argument("--share", type=float, default=0.3, metavar="P", help="share of the energy that is kept (default: 0.3)")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.3,
+        metavar="P",
+        help="share of the energy that is kept (default: 0.3)",
+    )
     parser.add_argument("--no-sanity", action="store_true", help="do not explain again with a random head and 1 dB louder")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of noise and random masks (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of noise and random masks (default: 0)"
+    )
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, mps (default: auto)")
-    parser.add_argument("--threads", type=a_count, metavar="N", help="threads on a CPU (default: as torch chooses)")
+    parser.add_argument(
+        "--threads", type=a_count, metavar="N", help="threads on a CPU (default: as torch chooses)"
+    )
     parser.add_argument(
         "-o", "--out", type=a_path, default=Path("explained"), metavar="DIR",
         help="folder to write: explain.html, sounds, pictures and figures; earlier explanations there are replaced "
@@ -63,9 +81,13 @@ def _explain(args: argparse.Namespace) -> int:
 
     some = bool(args.right or args.wrong)
     if some == (args.file is not None):
-        raise UsageError("FILE", "name a sound file, or ask for --right N and --wrong N", "One of both is wanted.")
+        raise UsageError(
+            "FILE", "name a sound file, or ask for --right N and --wrong N", "One of both is wanted."
+        )
     if some and (args.start is not None or args.end is not None):
-        raise UsageError("--start, --end", "they belong to a FILE", "Leave them out with --right and --wrong.")
+        raise UsageError(
+            "--start, --end", "they belong to a FILE", "Leave them out with --right and --wrong."
+        )
     args.after_interrupt = f"; {args.out} is as it was"
     options = explaining.Options(
         target=args.target,

@@ -77,7 +77,9 @@ def _laid_out(model: Classifier, heat: Tensor, rows: int, frames: int) -> Tensor
     heat = heat[:, None] if heat.dim() == 3 else heat[:, None, None]
     wide = F.interpolate(heat, (rows, model.crop_frames), mode="bilinear", align_corners=False)[:, 0]
     total, covered = torch.zeros(rows, frames), torch.zeros(frames)
-    for crop, start in zip(wide, crop_starts(frames, model.crop_frames, model.spec.cropping.max_crops), strict=True):
+    for crop, start in zip(
+        wide, crop_starts(frames, model.crop_frames, model.spec.cropping.max_crops), strict=True
+    ):
         end = min(frames, start + model.crop_frames)
         total[:, start:end] += crop[:, : end - start].cpu()
         covered[start:end] += 1

@@ -11,7 +11,6 @@ from earmark.explaining.masking import Spectrum
 from earmark.explaining.scoring import Question, log_odds, log_scores
 from earmark.models import Classifier
 
-
 AT_ONCE = 8
 """Waveforms that go through the network together where no gradients are wanted."""
 

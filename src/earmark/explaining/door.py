@@ -64,7 +64,9 @@ def explain(
         found = Explained(clips, song)
     else:
         excerpt = read_excerpt(file, start, end)
-        found = Explained((_explain(model, dataclasses.replace(excerpt, truth=_truth(truths, start)), options),))
+        found = Explained(
+            (_explain(model, dataclasses.replace(excerpt, truth=_truth(truths, start)), options),)
+        )
     folder.write_folder(out, found.clips, found.song, options)
     return found
 
@@ -101,7 +103,9 @@ def choose(scored: Scored, right: int, wrong: int) -> list[int]:
     rows = [*closeups.wrong_rows(scored)[:wrong], *closeups.right_rows(scored)[:right]]
     if not rows:
         raise UserError(
-            "--right, --wrong", "no clip of the evaluation is such a one", "Name a file, or ask for the others."
+            "--right, --wrong",
+            "no clip of the evaluation is such a one",
+            "Name a file, or ask for the others.",
         )
     return rows
 
@@ -125,7 +129,9 @@ def describe(found: Explained, out: Path) -> str:
     """What was found, for a terminal."""
     lines = []
     if found.song is not None:
-        lines.append(f"{counted(len(found.song.clips), 'clip')}, {counted(len(found.clips), 'moment')} explained")
+        lines.append(
+            f"{counted(len(found.song.clips), 'clip')}, {counted(len(found.clips), 'moment')} explained"
+        )
     for one in found.clips:
         excerpt = one.excerpt
         truth = f", true: {excerpt.truth}" if excerpt.truth else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,7 +122,9 @@ def check(options: Options, model: Classifier) -> None:
     if options.method == "grad-cam":
         check_has_maps(model)
     if not 0 < options.share < 1:
-        raise UserError("--share", f"found {options.share:g}, wanted a share above 0 and below 1", "Such as 0.3.")
+        raise UserError(
+            "--share", f"found {options.share:g}, wanted a share above 0 and below 1", "Such as 0.3."
+        )
     for name, where in ((options.target, "--class"), (options.against, "--against")):
         if name is not None:
             class_named(model.spec, name, where)

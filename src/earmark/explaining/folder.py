@@ -153,7 +153,9 @@ def _write_rows(path: Path, name: str, places: object, values: np.ndarray) -> No
     with replacing(path, newline="") as file:
         writer = RowWriter(file)
         writer.writerow([name, "share"])
-        writer.writerows([f"{place:.6g}", f"{value:.6g}"] for place, value in zip(places, values, strict=True))
+        writer.writerows(
+            [f"{place:.6g}", f"{value:.6g}"] for place, value in zip(places, values, strict=True)
+        )
 
 
 def _write_scores(path: Path, song: Song) -> None:
@@ -162,4 +164,6 @@ def _write_scores(path: Path, song: Song) -> None:
         writer.writerow(["start", "end", "reason", *song.classes])
         for clip in song.clips:
             cells = [""] * len(song.classes) if clip.scores is None else [f"{s:.6f}" for s in clip.scores]
-            writer.writerow([f"{clip.start:g}", "" if clip.end != clip.end else f"{clip.end:g}", clip.reason, *cells])
+            writer.writerow(
+                [f"{clip.start:g}", "" if clip.end != clip.end else f"{clip.end:g}", clip.reason, *cells]
+            )

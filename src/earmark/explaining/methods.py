@@ -136,10 +136,14 @@ DEFAULT = "mask"
 """The method that is taken where none is named; docs/explaining.md has the figures that chose it."""
 
 METHODS = {
-    "mask": Method(optimised, "the mask that keeps the class and takes it from the rest, optimised for the clip"),
+    "mask": Method(
+        optimised, "the mask that keeps the class and takes it from the rest, optimised for the clip"
+    ),
     "saliency": Method(saliency, "the gradient"),
     "smoothgrad": Method(smooth_grad, f"the mean gradient over {N_DRAWS} masks with noise"),
-    "integrated-gradients": Method(integrated_gradients, "the mean gradient on the way from silence to the clip"),
+    "integrated-gradients": Method(
+        integrated_gradients, "the mean gradient on the way from silence to the clip"
+    ),
     "grad-cam": Method(grad_cam, "the backbone's maps, weighted by their gradients"),
     "occlusion": Method(occlusion, "what is lost when a cell of time and frequency is silenced"),
 }

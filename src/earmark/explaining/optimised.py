@@ -19,6 +19,8 @@ SOFT, HARD = 0.5, 0.0625
 """Of a mask's edge in the first and in the last step, in the units of the grid's values: it ends as it is used."""
 ROUGH = 0.1
 """Weight of the differences between neighbouring points, against the answer's."""
+AREA = 3.0
+"""Weight of the share of all places that a mask covers: quiet places cost no energy, and should say nothing either."""
 REMOVED = 0.5
 """Weight of what is left over, against what is kept."""
 
@@ -43,8 +45,8 @@ def optimised(heard: Heard, seed: int) -> Tensor:
         masks = torch.sigmoid((patches.spread(field) - levels[:, None, None]) / softness)
         kept = spectrum.keep(masks)
         yes = heard.value_of(torch.cat([kept, spectrum.waveform - kept[-1:]]))
-        rough = _differences(field)
-        loss = F.softplus(-yes[:-1]).mean() + REMOVED * F.softplus(yes[-1]) + ROUGH * rough
+        loss = F.softplus(-yes[:-1]).mean() + REMOVED * F.softplus(yes[-1])
+        loss = loss + ROUGH * _differences(field) + AREA * masks.mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

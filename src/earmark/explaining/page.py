@@ -107,7 +107,9 @@ def timeline(song: Song) -> bytes:
     known = [clip for clip in song.clips if clip.end == clip.end]
     starts = np.array([clip.start for clip in song.clips])
     title = f"Score of {song.classes[song.target]} over the recording; numbered: the moments below"
-    return mapcharts.timeline(starts, song.scores(), song.moments, max(clip.end for clip in known), title=title)
+    return mapcharts.timeline(
+        starts, song.scores(), song.moments, max(clip.end for clip in known), title=title
+    )
 
 
 def _shown(one: Explanation) -> Shown:
@@ -126,7 +128,9 @@ def _shown(one: Explanation) -> Shown:
         map=pictures.bare_map(one),
         times=_time_ticks(spectrum.seconds),
         frequencies=_frequency_ticks(one),
-        sounds=tuple((name, words, audio.encode_mp3(np.clip(wave, -1, 1), rate)) for name, words, wave in sounds),
+        sounds=tuple(
+            (name, words, audio.encode_mp3(np.clip(wave, -1, 1), rate)) for name, words, wave in sounds
+        ),
         scores=tuple(
             (one.classes[i], float(one.scores[i]), float(one.kept_scores[i]), float(one.removed_scores[i]))
             for i in order

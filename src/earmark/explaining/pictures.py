@@ -96,7 +96,12 @@ def draw_panels(one: Explanation) -> bytes:
     ]
     try:
         heat, _ = feature_heat(heard)
-        parts.append(("Grad-CAM of the backbone's output", over(heat / heat.max().clamp_min(1e-30), "share of the highest")))
+        parts.append(
+            (
+                "Grad-CAM of the backbone's output",
+                over(heat / heat.max().clamp_min(1e-30), "share of the highest"),
+            )
+        )
     except UserError as error:
         parts.append(("Grad-CAM of the backbone's output", error.problem))
     return mapcharts.panels(parts, title=f"Over the network's own features: {one.asked}")
@@ -144,7 +149,11 @@ def draw_filters(model: Classifier) -> bytes | None:
         weights = weights if weights.dim() == 3 else weights[:, None]
     else:
         weights = layer.weight_ih_l0.view(-1, layer.hidden_size, layer.weight_ih_l0.shape[1])
-        title, x, y = f"Weights from the features into each gate of the first layer ({name})", "row of the features", "unit"
+        title, x, y = (
+            f"Weights from the features into each gate of the first layer ({name})",
+            "row of the features",
+            "unit",
+        )
     values = weights.detach().cpu().numpy()
     return mapcharts.tiles(values, title=title, x=x, y=y, signed=True, unit="weight")
 
@@ -157,9 +166,18 @@ def draw_activations(heard: Heard) -> bytes:
     maps = model.backbone(crops[:1])
     if isinstance(model.backbone, nn.Identity):
         values = model.pool(maps.clone())[:, None].cpu().numpy()
-        return mapcharts.tiles(values, title="The embedding of the clip", x="unit", y="", signed=False, unit="activation")
+        return mapcharts.tiles(
+            values, title="The embedding of the clip", x="unit", y="", signed=False, unit="activation"
+        )
     values = maps[0][:, None] if maps.dim() == 3 else maps[0]
     order = values.flatten(1).mean(dim=1).argsort(descending=True)
     shown = F.relu(values[order]) if maps.dim() == 4 else values[order]
     title = f"Activation maps of the backbone, first {model.spec.cropping.seconds:g} s, the strongest first"
-    return mapcharts.tiles(shown.cpu().numpy(), title=title, x="place in time", y="place in frequency", signed=False, unit="activation")
+    return mapcharts.tiles(
+        shown.cpu().numpy(),
+        title=title,
+        x="place in time",
+        y="place in frequency",
+        signed=False,
+        unit="activation",
+    )

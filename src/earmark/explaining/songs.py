@@ -53,7 +53,9 @@ def listen(model: Classifier, file: Path, options: Options) -> Song:
     mean = recording.scores()
     if mean is None:
         raise audio.AudioError(file, recording.reason)
-    target = int(mean.argmax()) if options.target is None else class_named(model.spec, options.target, "--class")
+    target = (
+        int(mean.argmax()) if options.target is None else class_named(model.spec, options.target, "--class")
+    )
     known = [one for one in recording.clips if one.scores is not None]
     best = sorted(known, key=lambda one: -float(one.scores[target]))[:N_MOMENTS]  # type: ignore[index]
     moments = sorted((one.start, one.end) for one in best)

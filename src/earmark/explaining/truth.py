@@ -125,7 +125,8 @@ def sanity(heard: Heard, method: str, importance: Tensor, seed: int = 0) -> Sani
     louder = hear(heard.model, heard.spectrum.waveform * 10 ** (GAIN_DB / 20), heard.question)
     way = METHODS[method].map
     return Sanity(
-        alike(heard.spectrum, importance, way(other, seed)), alike(heard.spectrum, importance, way(louder, seed))
+        alike(heard.spectrum, importance, way(other, seed)),
+        alike(heard.spectrum, importance, way(louder, seed)),
     )
 
 
@@ -170,7 +171,7 @@ class Pointing:
     """How well a map finds a known region."""
 
     hit: bool
-    """The pointing game (Zhang et al., 2018): the map is highest inside the region."""
+    """The pointing game (Zhang et al., 2018): the map is highest inside the region, or there too."""
     inside: float
     """Share of the map (what is above 0) that lies inside."""
     by_chance: float
@@ -182,7 +183,7 @@ def point(spectrum: Spectrum, importance: Tensor, region: Region) -> Pointing:
     where, above_zero = region.mask(spectrum), importance.float().clamp_min(0)
     total = float(above_zero.sum())
     return Pointing(
-        bool(where.flatten()[importance.argmax()] > 0),
+        bool((where[importance >= importance.max()] > 0).any()),
         float((above_zero * where).sum()) / total if total else 0.0,
         float(where.mean()),
     )
