@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark import audio, baselines, findings, logbook, metrics, splits
+from earmark import audio, baselines, explaining, findings, logbook, metrics, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
@@ -27,7 +27,11 @@ MOST_LEARNT = 2000
 
 
 def evaluate(
-    path: Path, table: ClipTable | None = None, out: Path | None = None, progress: bool = False
+    path: Path,
+    table: ClipTable | None = None,
+    out: Path | None = None,
+    progress: bool = False,
+    explain: int = 0,
 ) -> Evaluation:
     """Score a run and write `scores.csv`, `metrics.json` and `report.html`.
 
@@ -36,6 +40,7 @@ def evaluate(
         table: labelled clips; none: the run's own test split.
         out: folder for the results; none: the run.
         progress: show a bar while features are computed.
+        explain: how many of the surest wrong clips the report explains; each takes some seconds.
 
     Raises:
         UserError: not a run, classes that the model does not know, no clip that can be scored.
@@ -62,7 +67,7 @@ def evaluate(
     )
     _write_scores(found)
     _write_predictions(found)
-    report = tell(run, own, found, table is None)
+    report = tell(run, own, found, table is None, explaining.for_report(run, scored, explain))
     write_report(found.report_path, report)
     if table is None:
         write_card(folder / "MODEL_CARD.md", run, found, report)

@@ -218,7 +218,7 @@ def bare(sheet: Sheet, heat: Array) -> bytes:
         buffer,
         np.clip(grey[..., :3] * (1 - alpha) + over[..., :3] * alpha, 0, 1),
         format="png",
-        metadata={"Software": None},
+        metadata={"Software": ""},
     )
     return buffer.getvalue()
 

@@ -19,15 +19,29 @@ def add_explain(commands: Commands) -> None:
         "earmark explain runs/first demo/songs/song_1.wav -o explained",
     )
     parser.add_argument("run", type=a_path, metavar="RUN", help="run folder, or a model folder by itself")
-    parser.add_argument("file", type=a_path, nargs="?", metavar="FILE", help="sound file; one that is longer than a clip is explained at the moments that decided")  # fmt: skip
     parser.add_argument(
-        "--start", type=_seconds, metavar="S", help="start of the clip in seconds (default: the beginning)"
-    )
+        "file", type=a_path, nargs="?", metavar="FILE",
+        help="sound file; one that is longer than a clip is explained at the moments that decided",
+    )  # fmt: skip
+    for name, where in (("start", "beginning"), ("end", "end")):
+        parser.add_argument(
+            f"--{name}", type=_seconds, metavar="S", help=f"{name} of the clip in seconds (default: the {where})"
+        )  # fmt: skip
+    for name in ("right", "wrong"):
+        parser.add_argument(
+            f"--{name}", type=a_count, metavar="N",
+            help=f"without FILE: the N surest {name} clips of the run's evaluation",
+        )  # fmt: skip
+    _add_how(parser)
     parser.add_argument(
-        "--end", type=_seconds, metavar="S", help="end of the clip in seconds (default: the end)"
-    )
-    parser.add_argument("--right", type=a_count, metavar="N", help="without FILE: the N surest right clips of the run's evaluation")  # fmt: skip
-    parser.add_argument("--wrong", type=a_count, metavar="N", help="without FILE: the N surest wrong clips of the run's evaluation")  # fmt: skip
+        "-o", "--out", type=a_path, default=Path("explained"), metavar="DIR",
+        help="folder to write: explain.html, sounds, pictures and figures; earlier explanations there are replaced "
+        "(default: explained)",
+    )  # fmt: skip
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is asked and how it is answered."""
     parser.add_argument(
         "--class", dest="target", metavar="C", help="class to explain (default: the predicted one)"
     )
@@ -36,17 +50,15 @@ def add_explain(commands: Commands) -> None:
         "--against", metavar="C", help="say why the class and not this one (default: all others)"
     )
     parser.add_argument(
-        "--method", default=None, metavar="M",
+        "--method", metavar="M",
         help="mask, saliency, smoothgrad, integrated-gradients, grad-cam or occlusion (default: mask)",
     )  # fmt: skip
     parser.add_argument(
-        "--share",
-        type=float,
-        default=0.3,
-        metavar="P",
-        help="share of the energy that is kept (default: 0.3)",
+        "--share", type=float, default=0.3, metavar="P", help="share of the energy that is kept (default: 0.3)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-sanity", action="store_true", help="do not explain again with a random head and 1 dB louder"
     )
-    parser.add_argument("--no-sanity", action="store_true", help="do not explain again with a random head and 1 dB louder")  # fmt: skip
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of noise and random masks (default: 0)"
     )
@@ -54,11 +66,6 @@ def add_explain(commands: Commands) -> None:
     parser.add_argument(
         "--threads", type=a_count, metavar="N", help="threads on a CPU (default: as torch chooses)"
     )
-    parser.add_argument(
-        "-o", "--out", type=a_path, default=Path("explained"), metavar="DIR",
-        help="folder to write: explain.html, sounds, pictures and figures; earlier explanations there are replaced "
-        "(default: explained)",
-    )  # fmt: skip
 
 
 def _seconds(text: str) -> float:

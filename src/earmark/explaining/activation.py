@@ -73,7 +73,7 @@ def over_spectrum(heard: Heard, heat: Tensor, times: Tensor) -> Tensor:
 
 
 def _laid_out(model: Classifier, heat: Tensor, rows: int, frames: int) -> Tensor:
-    """Heat of crops `[K, F', N']` or `[K, N']` over the clip's features `[rows, frames]`: the mean of those that overlap."""
+    """Heat of crops `[K, F', N']` or `[K, N']` over the clip's `[rows, frames]`: the mean where crops overlap."""
     heat = heat[:, None] if heat.dim() == 3 else heat[:, None, None]
     wide = F.interpolate(heat, (rows, model.crop_frames), mode="bilinear", align_corners=False)[:, 0]
     total, covered = torch.zeros(rows, frames), torch.zeros(frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import numpy as np
 from earmark import audio, closeups
 from earmark.devices import choose_device
 from earmark.errors import UserError
-from earmark.explaining import folder, songs
+from earmark.explaining import folder, pictures, songs
 from earmark.explaining.explanation import Explanation, Options, check, explain_excerpt
 from earmark.explaining.sounds import Excerpt, read_excerpt
 from earmark.findings import Scored, truth_of
+from earmark.models import Classifier
 from earmark.prediction import load
-from earmark.report import clock
+from earmark.report import ExplainedClip, HeardClip, Picture, clock
 from earmark.run import Run
 from earmark.tables import counted
 
@@ -95,12 +97,13 @@ def explain_scored(
 
 
 def choose(scored: Scored, right: int, wrong: int) -> list[int]:
-    """Rows of the surest wrong and of the surest right clips, in this order.
+    """Rows of the surest wrong and of the surest right clips, in turn: they stand side by side on the page.
 
     Raises:
         UserError: there is neither.
     """
-    rows = [*closeups.wrong_rows(scored)[:wrong], *closeups.right_rows(scored)[:right]]
+    pairs = zip_longest(closeups.wrong_rows(scored)[:wrong], closeups.right_rows(scored)[:right])
+    rows = [row for pair in pairs for row in pair if row is not None]
     if not rows:
         raise UserError(
             "--right, --wrong",
@@ -125,6 +128,30 @@ def explain_rows(run: Run, scored: Scored, rows: list[int], options: Options) ->
     return tuple(found)
 
 
+def for_report(run: Run, scored: Scored, most: int) -> tuple[ExplainedClip, ...]:
+    """The surest wrong clips of an evaluation, explained for its report; none of networks that know no sound."""
+    if not most or not run.facts.knows_sound:
+        return ()
+    rows = closeups.wrong_rows(scored)[:most]
+    found = explain_rows(run, scored, rows, Options(sanity=False))
+    return tuple(map(_in_report, found))
+
+
+def _in_report(one: Explanation) -> ExplainedClip:
+    excerpt, verdict = one.excerpt, pictures.verdict(one)
+    clip = HeardClip(
+        excerpt.file, excerpt.start, excerpt.end, excerpt.truth or "", one.predicted, float(one.scores.max())
+    )
+    picture = Picture(
+        pictures.draw_map(one), f"spectrogram with what spoke for {one.asked} over it; {verdict}"
+    )
+    kept, removed = (
+        audio.encode_mp3(np.clip(wave, -1, 1), excerpt.sample_rate)
+        for wave in (one.parts.kept, one.parts.removed)
+    )
+    return ExplainedClip(clip, picture, verdict, one.truth.informative, kept, removed)
+
+
 def describe(found: Explained, out: Path) -> str:
     """What was found, for a terminal."""
     lines = []
@@ -143,9 +170,9 @@ def describe(found: Explained, out: Path) -> str:
     return "\n".join([*lines, f"the page: {out / folder.PAGE}"])
 
 
-def _explain(model: object, excerpt: Excerpt, options: Options) -> Explanation:
+def _explain(model: Classifier, excerpt: Excerpt, options: Options) -> Explanation:
     options.say(f"explaining {excerpt.file}, {clock(excerpt.start)} to {clock(excerpt.end)}")
-    return explain_excerpt(model, excerpt, options)  # type: ignore[arg-type]
+    return explain_excerpt(model, excerpt, options)
 
 
 def _truths(run: Path, file: Path) -> dict[float | None, str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from earmark import audio
 from earmark.errors import UserError
@@ -149,12 +150,12 @@ def _write_clip(folder: Path, one: Explanation) -> None:
         json.dump(facts_of(one), file, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _write_rows(path: Path, name: str, places: object, values: np.ndarray) -> None:
+def _write_rows(path: Path, name: str, places: Tensor, values: np.ndarray) -> None:
     with replacing(path, newline="") as file:
         writer = RowWriter(file)
         writer.writerow([name, "share"])
         writer.writerows(
-            [f"{place:.6g}", f"{value:.6g}"] for place, value in zip(places, values, strict=True)
+            [f"{place:.6g}", f"{value:.6g}"] for place, value in zip(places.tolist(), values, strict=True)
         )
 
 

@@ -57,11 +57,11 @@ class Spectrum:
 
     def times(self) -> Tensor:
         """Middle of each frame in seconds, `[N]`."""
-        return torch.arange(self.shape[1]) * self.hop_length / self.sample_rate
+        return torch.arange(self.shape[1]).mul(self.hop_length).div(self.sample_rate)
 
     def frequencies(self) -> Tensor:
         """Each bin in Hz, `[F]`."""
-        return torch.arange(self.shape[0]) * self.sample_rate / self.n_fft
+        return torch.arange(self.shape[0]).mul(self.sample_rate).div(self.n_fft)
 
     def keep(self, mask: Tensor) -> Tensor:
         """What masks `[B, F, N]` keep of the clip: waveforms `[B, T]`; differentiable in the mask."""
@@ -73,7 +73,7 @@ class Spectrum:
         pieces = frames.unflatten(2, (OVERLAP, self.hop_length))
         total = sum(F.pad(pieces[:, :, i].flatten(1), _beside(i, self.hop_length)) for i in range(OVERLAP))
         half = self.n_fft // 2
-        return total[:, half : half + len(self.waveform)]  # type: ignore[index, no-any-return]
+        return total[:, half : half + len(self.waveform)]  # type: ignore[index]
 
     def share(self, kept: Tensor) -> Tensor:
         """Energy of waveforms `[..., T]` as a share of the clip's own, `[...]`."""

@@ -1,4 +1,4 @@
-"""The pictures of an explanation: the map in seconds and hertz, three panels over the features, filters, activations."""
+"""The pictures of an explanation: the map in seconds and hertz, panels over the features, filters, activations."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def row_frequencies(heard: Heard) -> Array:
 
 
 def by_mel(heard: Heard, values: Array) -> Array:
-    """Values `[F, N]` as rows of equal width in mel, `[ROWS, N]`: the highest of each; of narrow ones the nearest bin."""
+    """Values `[F, N]` in rows of equal width in mel, `[ROWS, N]`: the highest of each; of narrow ones the nearest."""
     hertz = heard.spectrum.frequencies()
     row = (mel(hertz) / mel(hertz)[-1] * ROWS).long().clamp_max(ROWS - 1).numpy()
     nearest = np.abs(hertz.numpy()[None] - row_frequencies(heard)[:, None]).argmin(axis=1)
-    found = values[nearest].copy()
+    found: Array = values[nearest].copy()
     np.maximum.at(found, row, values)
     return found
 
@@ -148,12 +148,10 @@ def draw_filters(model: Classifier) -> bytes | None:
         weights = layer.weight.view(len(layer.weight), *shape)[:, 0]
         weights = weights if weights.dim() == 3 else weights[:, None]
     else:
-        weights = layer.weight_ih_l0.view(-1, layer.hidden_size, layer.weight_ih_l0.shape[1])
-        title, x, y = (
-            f"Weights from the features into each gate of the first layer ({name})",
-            "row of the features",
-            "unit",
-        )
+        gates = dict(layer.named_parameters())["weight_ih_l0"]
+        weights = gates.view(-1, int(layer.hidden_size), gates.shape[1])  # type: ignore[arg-type]
+        title = f"Weights from the features into each gate of the first layer ({name})"
+        x, y = "row of the features", "unit"
     values = weights.detach().cpu().numpy()
     return mapcharts.tiles(values, title=title, x=x, y=y, signed=True, unit="weight")
 

@@ -1,4 +1,4 @@
-"""What a mask keeps of a recording, and what it leaves, at the recording's own rate; together they are the recording."""
+"""What a mask keeps of a recording, and the rest, at the recording's own rate; together they are the recording."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read_excerpt(
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What a mask keeps, and the rest; they sum to the recording, which has all above the model's Nyquist in the rest."""
+    """What a mask keeps, and the rest; they sum to the recording. What the model cannot hear is in the rest."""
 
     kept: NDArray[np.float32]
     removed: NDArray[np.float32]

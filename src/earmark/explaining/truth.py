@@ -1,4 +1,4 @@
-"""Whether an explanation is true: what it keeps and removes is scored again, and held against masks that know nothing."""
+"""Whether an explanation is true: what it keeps and removes is scored again, beside masks that know nothing."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def alike(spectrum: Spectrum, a: Tensor, b: Tensor) -> float:
     ranks = [_ranks((patches.gather(one.to(size)) / size).flatten().numpy()) for one in (a, b)]
     if min(rank.std() for rank in ranks) == 0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 @dataclass(frozen=True)

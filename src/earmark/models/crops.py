@@ -46,7 +46,7 @@ def crop_starts(length: int, n_frames: int, max_crops: int) -> list[int]:
     if length <= n_frames:
         return [0]
     n_crops = min(max_crops, -(-2 * (length - n_frames) // n_frames) + 1)
-    return torch.linspace(0, length - n_frames, max(n_crops, 1)).round().long().tolist()  # type: ignore[no-any-return]
+    return torch.linspace(0, length - n_frames, max(n_crops, 1)).round().long().tolist()
 
 
 def pad_end(features: torch.Tensor, n_frames: int, floor: torch.Tensor) -> torch.Tensor:
