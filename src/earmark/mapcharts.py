@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize, TwoSlopeNorm
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -137,39 +137,50 @@ def tiles(
     shown = np.asarray(values[:MOST_TILES], np.float64)
     if not shown.size:
         return nothing(title, "nothing to show", format)
-    across = min(8, len(shown))
-    down = -(-len(shown) // across)
-    figure = Figure(figsize=(1.25 * across + 1.0, 1.2 * down + 1.0), layout="constrained")
-    stack = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
-    limit = float(np.abs(shown).max()) or 1.0
-    norm = (
-        TwoSlopeNorm(0.0, -limit, limit)
-        if signed
-        else Normalize(float(shown.min()), float(shown.max()) or 1.0)
-    )
-    cmap = colormaps["RdBu_r"] if signed else colormaps["magma"]
-    image = None
-    for i, axes in enumerate(stack):
-        axes.tick_params(labelsize=7, color=GREY)
-        if i >= len(shown):
-            axes.set_axis_off()
-        elif shown.shape[1] == 1:
-            axes.plot(shown[i, 0], color=BLUE, linewidth=0.7)
-            axes.spines[["top", "right"]].set_visible(False)
-        else:
-            image = axes.imshow(
-                shown[i], origin="lower", aspect="auto", cmap=cmap, norm=norm, interpolation="nearest"
-            )
-            axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    if image is not None:
-        figure.colorbar(image, ax=stack.tolist(), pad=0.02, shrink=0.8, label=unit)
     more = f" (the first {len(shown)} of {len(values)})" if len(values) > len(shown) else ""
     words = f"{title}{more}"
-    figure.suptitle(plain(words), x=0.01, ha="left", fontsize=11, color=INK, fontfamily=families([words]))
-    figure.supxlabel(x, fontsize=9)
-    figure.supylabel(y if shown.shape[1] > 1 else unit, fontsize=9)
+    figure = Figure(figsize=(9.0, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(plain(words), loc="left", fontsize=11, color=INK, fontfamily=families([words]))
+    if shown.shape[1] == 1:
+        _stacked_curves(axes, shown[:, 0], x, unit)
+        return to_bytes(figure, format)
+    limit = float(np.abs(shown).max()) or 1.0
+    low = -limit if signed else float(shown.min())
+    image = axes.imshow(
+        _mosaic(shown), origin="upper", aspect="auto", interpolation="nearest",
+        cmap=colormaps["RdBu_r" if signed else "magma"], norm=Normalize(low, limit),
+    )  # fmt: skip
+    axes.set_facecolor("white")
+    axes.set(xticks=[], yticks=[], xlabel=f"each: {shown.shape[2]} {x}", ylabel=f"each: {shown.shape[1]} {y}")
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, pad=0.02, label=unit)
     return to_bytes(figure, format)
+
+
+def _mosaic(tiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tiles `[n, rows, columns]`, eight in a row, the lowest row of each at its bottom, as one image with gaps of NaN."""
+    n, rows, columns = tiles.shape
+    across = min(8, n)
+    down, gap_y, gap_x = -(-n // across), max(1, rows // 12), max(1, columns // 12)
+    sheet = np.full((down * (rows + gap_y) - gap_y, across * (columns + gap_x) - gap_x), np.nan)
+    for i, tile in enumerate(tiles):
+        y, x = i // across * (rows + gap_y), i % across * (columns + gap_x)
+        sheet[y : y + rows, x : x + columns] = tile[::-1]
+    return sheet
+
+
+def _stacked_curves(axes: Axes, curves: NDArray[np.float64], x: str, unit: str) -> None:
+    """Curves `[n, length]` above each other, the first one on top."""
+    if curves.shape[1] == 1:
+        axes.bar(np.arange(len(curves)), curves[:, 0], color=BLUE)
+        axes.set(xlabel=x, ylabel=unit)
+        return quiet(axes)
+    step = float(np.ptp(curves)) or 1.0
+    for i, curve in enumerate(curves):
+        axes.plot(curve - i * step, color=BLUE, linewidth=0.7)
+    axes.set(xlabel=x, yticks=[], ylabel=f"{unit}, the lines a range of {step:.3g} apart")
+    return quiet(axes)
 
 
 def timeline(

@@ -55,12 +55,13 @@ def write_folder(out: Path, clips: Sequence[Explanation], song: Song | None, opt
     fresh, part = not out.exists(), out / f".{os.getpid()}.part"
     alone = len(clips) == 1 and song is None
     try:
-        for number, one in enumerate(clips, 1):
-            _write_clip(part if alone else part / "clips" / f"{number:02}", one)
+        drawn = [pictures.draw(one) for one in clips]
+        for number, (one, pngs) in enumerate(zip(clips, drawn, strict=True), 1):
+            _write_clip(part if alone else part / "clips" / f"{number:02}", one, pngs)
         if song is not None:
             _write_scores(part / "scores.csv", song)
         with replacing(part / PAGE) as file:
-            file.write(render(clips, song, options))
+            file.write(render(clips, drawn, song, options))
         for name in OWN:
             _swap(part / name, out / name, part / "old")
         (part / PAGE).replace(out / PAGE)
@@ -136,11 +137,11 @@ def _by_class(classes: Sequence[str], scores: np.ndarray) -> dict[str, float]:
     return {name: round(float(score), 6) for name, score in zip(classes, scores, strict=True)}
 
 
-def _write_clip(folder: Path, one: Explanation) -> None:
+def _write_clip(folder: Path, one: Explanation, pngs: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     audio.write(folder / "kept.wav", one.parts.kept, one.excerpt.sample_rate, float32=True)
     audio.write(folder / "removed.wav", one.parts.removed, one.excerpt.sample_rate, float32=True)
-    for name, png in pictures.draw(one).items():
+    for name, png in pngs.items():
         with replacing(folder / f"{name}.png", "wb") as file:
             file.write(png)
     spectrum = one.heard.spectrum

@@ -66,11 +66,14 @@ class Shown:
     pictures: tuple[tuple[str, bytes], ...]
 
 
-def render(clips: Sequence[Explanation], song: Song | None, options: Options) -> str:
+def render(
+    clips: Sequence[Explanation], drawn: Sequence[dict[str, bytes]], song: Song | None, options: Options
+) -> str:
     """The page of explanations.
 
     Args:
         clips: the explanations.
+        drawn: the pictures of each, by name.
         song: the recording that they are the moments of, if so.
         options: how they were made.
     """
@@ -89,7 +92,7 @@ def render(clips: Sequence[Explanation], song: Song | None, options: Options) ->
     script = (_TEMPLATES / "explain.js").read_text("utf-8")
     page = environment.get_template("explain.html").render(
         begins=BEGINS,
-        clips=[_shown(one) for one in clips],
+        clips=[_shown(one, pngs) for one, pngs in zip(clips, drawn, strict=True)],
         song=song,
         timeline=None if song is None else timeline(song),
         options=options,
@@ -112,7 +115,7 @@ def timeline(song: Song) -> bytes:
     )
 
 
-def _shown(one: Explanation) -> Shown:
+def _shown(one: Explanation, drawn: dict[str, bytes]) -> Shown:
     rate, spectrum = one.excerpt.sample_rate, one.heard.spectrum
     sounds = (
         ("clip", "the clip", one.excerpt.waveform),
@@ -136,7 +139,7 @@ def _shown(one: Explanation) -> Shown:
             for i in order
         ),
         left=_left(one),
-        pictures=tuple(pictures.draw(one).items()),
+        pictures=tuple(drawn.items()),
     )
 
 

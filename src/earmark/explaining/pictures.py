@@ -138,11 +138,11 @@ def draw_filters(model: Classifier) -> bytes | None:
     if found is None:
         return None
     name, layer = found
-    title, x, y = f"Filters of the first layer ({name})", "frame", "band"
+    title, x, y = f"Filters of the first layer ({name})", "frames", "bands"
     if isinstance(layer, nn.Conv2d | nn.Conv1d):
         weights = layer.weight.mean(dim=1)
         weights = weights if weights.dim() == 3 else weights[:, None]
-        x, y = ("sample", "weight") if model.one_dimensional else (x, y)
+        x = "samples" if model.one_dimensional else x
     elif isinstance(layer, nn.Linear):
         shape = model.features.shape(round(model.spec.cropping.seconds * model.spec.sample_rate))
         weights = layer.weight.view(len(layer.weight), *shape)[:, 0]
@@ -151,7 +151,7 @@ def draw_filters(model: Classifier) -> bytes | None:
         gates = dict(layer.named_parameters())["weight_ih_l0"]
         weights = gates.view(-1, int(layer.hidden_size), gates.shape[1])  # type: ignore[arg-type]
         title = f"Weights from the features into each gate of the first layer ({name})"
-        x, y = "row of the features", "unit"
+        x, y = "rows of the features", "units"
     values = weights.detach().cpu().numpy()
     return mapcharts.tiles(values, title=title, x=x, y=y, signed=True, unit="weight")
 
@@ -163,7 +163,7 @@ def draw_activations(heard: Heard) -> bytes:
     crops = model.normalisation(model.crops(model.features(heard.spectrum.waveform[None])[0]))
     maps = model.backbone(crops[:1])
     if isinstance(model.backbone, nn.Identity):
-        values = model.pool(maps.clone())[:, None].cpu().numpy()
+        values = model.pool(maps.clone())[0][:, None, None].cpu().numpy()
         return mapcharts.tiles(
             values, title="The embedding of the clip", x="unit", y="", signed=False, unit="activation"
         )
@@ -174,8 +174,8 @@ def draw_activations(heard: Heard) -> bytes:
     return mapcharts.tiles(
         shown.cpu().numpy(),
         title=title,
-        x="place in time",
-        y="place in frequency",
+        x="places in time",
+        y="places in frequency",
         signed=False,
         unit="activation",
     )
