@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from earmark.canvas import (
     BLUE,
     DYNAMIC_RANGE_DB,
-    GREY,
     INK,
     ORANGE,
     Format,
@@ -159,7 +158,7 @@ def tiles(
 
 
 def _mosaic(tiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tiles `[n, rows, columns]`, eight in a row, the lowest row of each at its bottom, as one image with gaps of NaN."""
+    """Tiles `[n, rows, columns]`, eight in a row, the lowest row of each at its bottom, in one image; NaN between."""
     n, rows, columns = tiles.shape
     across = min(8, n)
     down, gap_y, gap_x = -(-n // across), max(1, rows // 12), max(1, columns // 12)
