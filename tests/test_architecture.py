@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
     {"features", "normalisation", "augment", "metrics", "intervals", "lettering", "canvas", "synthesis"},
-    {"drawing", "charts", "runcharts"},
+    {"drawing", "charts", "runcharts", "mapcharts"},
     {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
     {"run", "layouts", "cache", "dataset", "probing", "describing"},
     {
@@ -31,7 +31,7 @@ FLOORS = [
         "findings",
         "featurefile",
     },
-    {"training", "evaluation", "page", "closeups", "modelcard", "exploring"},
+    {"training", "evaluation", "page", "closeups", "modelcard", "exploring", "explaining"},
     {"demo", "protocols", "labelling"},
     {"experiments", "server"},
     {"cli"},

@@ -34,21 +34,32 @@ def place_of(scored: Scored, i: int) -> tuple[str, float, float | None]:
 def wrong_clips(scored: Scored) -> Iterable[HeardClip]:
     """Clips whose labels are not the true ones, the surest first; the first of them can be played."""
     said = _said(scored)
-    wrong = sorted((i for i in said if truth_of(scored, i) != said[i]), key=lambda i: -_top(scored, i))
-    for place, i in enumerate(wrong):
+    for place, i in enumerate(wrong_rows(scored)):
         yield _heard(scored, i, said[i], place < MOST_SOUNDS - MOST_RIGHT)
 
 
 def right_clips(scored: Scored) -> Iterable[HeardClip]:
     """The surest right clip of each class, then the next surest of each, all playable."""
+    said = _said(scored)
+    for i in right_rows(scored)[:MOST_RIGHT]:
+        yield _heard(scored, i, said[i], True)
+
+
+def wrong_rows(scored: Scored) -> list[int]:
+    """Rows of the clips whose labels are not the true ones, the surest first."""
+    said = _said(scored)
+    return sorted((i for i in said if truth_of(scored, i) != said[i]), key=lambda i: -_top(scored, i))
+
+
+def right_rows(scored: Scored) -> list[int]:
+    """Rows of the right clips: the surest of each class, then the next surest of each."""
     said, turns = _said(scored), dict[str, int]()
     right = sorted((i for i in said if truth_of(scored, i) == said[i] != ""), key=lambda i: -_top(scored, i))
     ranked = []
     for i in right:
         turns[said[i]] = turns.get(said[i], 0) + 1
         ranked.append((turns[said[i]], i))
-    for _, i in sorted(ranked, key=lambda one: one[0])[:MOST_RIGHT]:
-        yield _heard(scored, i, said[i], True)
+    return [i for _, i in sorted(ranked, key=lambda one: one[0])]
 
 
 def cells(scored: Scored) -> tuple[Cell, ...]:

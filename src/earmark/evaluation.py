@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from earmark import audio, baselines, findings, intervals, logbook, splits
+from earmark import audio, baselines, explaining, findings, intervals, logbook, splits
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
@@ -18,7 +19,7 @@ from earmark.findings import Evaluation, Scored, truth_of
 from earmark.modelcard import write_card
 from earmark.page import Drawing, drawings, grouped_by, tell
 from earmark.prediction import labels_of, score_clips
-from earmark.report import Baseline, BaselineKind, Leak, Report, percent, span, write_report
+from earmark.report import Baseline, BaselineKind, ExplainedClip, Leak, Report, percent, span, write_report
 from earmark.run import Run, open_run
 from earmark.tables import RowWriter, aligned, counted
 
@@ -26,12 +27,22 @@ MOST_LEARNT = 2000
 """Training clips that are scored, to be shown beside the test clips."""
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What an evaluation tells beyond its figures."""
+
+    report: bool = True
+    """Plain models beside the network, the page and its pictures; one trial of many goes without."""
+    explain: int = 0
+    """How many of the surest wrong clips the page explains; each takes some seconds."""
+
+
 def evaluate(
     path: Path,
     table: ClipTable | None = None,
     out: Path | None = None,
     progress: bool = False,
-    figures_only: bool = False,
+    extent: Extent = Extent(),
 ) -> Evaluation:
     """Score a run and write `scores.csv`, `metrics.json` and `report.html`.
 
@@ -40,7 +51,7 @@ def evaluate(
         table: labelled clips; none: the run's own test split.
         out: folder for the results; none: the run.
         progress: show a bar while features are computed.
-        figures_only: no report, no pictures and no plain models beside the network: for one trial of many.
+        extent: what is told beyond the figures.
 
     Raises:
         UserError: not a run, classes that the model does not know, no clip that can be scored.
@@ -54,7 +65,7 @@ def evaluate(
     scored = score_table(run, chosen, progress)
     notes = [*run.facts.warnings]
     learnt = own.take(own.column("split") != "test")
-    rivals = () if figures_only else _baselines(scored, learnt, notes, progress)
+    rivals = _baselines(scored, learnt, notes, progress) if extent.report else ()
     found = Evaluation(
         scored=scored,
         clips=findings.figures(scored.targets, scored.scores, scored.spec),
@@ -64,21 +75,23 @@ def evaluate(
         leak=_leak(run, scored, train, table is None),
         notes=tuple(notes),
         learnt=score_table(run, _some(train), progress)
-        if table is None and len(train) and not figures_only
+        if table is None and len(train) and extent.report
         else None,
         folder=folder,
     )
     _write_scores(found)
     _write_predictions(found)
-    if not figures_only:
-        _write_report(run, own, found, table is None)
+    if extent.report:
+        _write_report(run, own, found, explaining.for_report(run, scored, extent.explain), table is None)
     _write_metrics(found)  # the last one: where it is, all is
     return found
 
 
-def _write_report(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> None:
+def _write_report(
+    run: Run, own: ClipTable, found: Evaluation, explained: tuple[ExplainedClip, ...], own_test: bool
+) -> None:
     """The page; of the run's own test clips also the model card and the pictures."""
-    report = tell(run, own, found, own_test)
+    report = tell(run, own, found, own_test, explained)
     write_report(found.report_path, report)
     if own_test:
         write_card(found.folder / "MODEL_CARD.md", run, found, report)

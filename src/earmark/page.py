@@ -15,11 +15,13 @@ from earmark.canvas import Format
 from earmark.clips import ClipTable, read_clips
 from earmark.findings import Evaluation
 from earmark.metrics import MultiLabelMetrics, SingleLabelMetrics
-from earmark.report import Average, Picture, Report, SplitCount, Unreadable
+from earmark.report import Average, ExplainedClip, Picture, Report, SplitCount, Unreadable
 from earmark.run import Run
 
 
-def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
+def tell(
+    run: Run, own: ClipTable, found: Evaluation, own_test: bool, explained: tuple[ExplainedClip, ...] = ()
+) -> Report:
     """The report of an evaluation.
 
     Args:
@@ -27,6 +29,7 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         own: all clips of the run, with their split.
         found: what was found.
         own_test: whether the run's own test split was scored.
+        explained: clips with what convinced the network of them.
     """
     n_epochs = len(run.history())
     drawn = {name: Picture(one.draw("png"), one.alt) for name, one in drawings(run, found).items()}
@@ -59,6 +62,7 @@ def tell(run: Run, own: ClipTable, found: Evaluation, own_test: bool) -> Report:
         unreadable=_unreadable(run, found, own_test),
         wrong=tuple(closeups.wrong_clips(found.scored)),
         right=tuple(closeups.right_clips(found.scored)),
+        explained=explained,
         versions=(
             ("earmark", __version__),
             ("torch", torch.__version__),

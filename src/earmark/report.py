@@ -121,6 +121,19 @@ class HeardClip:
 
 
 @dataclass(frozen=True)
+class ExplainedClip:
+    """A clip with what convinced the network of it; sounds are MP3."""
+
+    clip: HeardClip
+    picture: Picture
+    verdict: str
+    """Whether the map is better than random ones, in words."""
+    informative: bool
+    kept: bytes
+    removed: bytes
+
+
+@dataclass(frozen=True)
 class Cell:
     """One cell of a confusion matrix, by the places of its classes."""
 
@@ -179,6 +192,8 @@ class Report:
     unreadable: tuple[Unreadable, ...] = ()
     wrong: tuple[HeardClip, ...] = ()
     right: tuple[HeardClip, ...] = ()
+    explained: tuple[ExplainedClip, ...] = ()
+    """The surest wrong clips, where explanations were asked for."""
     versions: tuple[tuple[str, str], ...] = ()
     """Pairs such as ("torch", "2.8.0")."""
 
@@ -335,6 +350,7 @@ def _fill(
         points=points,
         clock=clock,
         picture=_picture,
+        mp3=lambda data: _data_uri("audio/mpeg", data),
         amount=_amount,
         words=_sentence,
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from earmark import __version__
-from earmark.cli import corpus, experimenting, exploring, labelling, labels, learning, using
+from earmark.cli import corpus, experimenting, explaining, exploring, labelling, labels, learning, using
 from earmark.cli.arguments import DONE, ERROR, EXIT_CODES, INTERRUPTED, USAGE, say
 from earmark.errors import UsageError, UserError
 
@@ -73,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
         experimenting.add_cv,
         experimenting.add_compare,
         using.add_predict,
+        explaining.add_explain,
         using.add_recipes,
         using.add_summary,
     ):

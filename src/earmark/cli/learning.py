@@ -219,6 +219,14 @@ def add_evaluate(commands: Commands) -> None:
         metavar="FOLDER",
         help="folder that the files are relative to (default: as imported); without clips.csv, the run remembers it",
     )
+    parser.add_argument(
+        "--explain",
+        type=a_count,
+        default=0,
+        metavar="N",
+        help="show and play in the report what convinced the network of its N surest mistakes; each takes some seconds "
+        "(default: none)",
+    )
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -230,16 +238,18 @@ def _evaluate(args: argparse.Namespace) -> int:
             "earmark evaluate", "other clips are named but no place for their results", "Add -o FOLDER."
         )
     if args.table is not None:
-        return _evaluate_and_print(args.run, read_clips(args.table, args.root), args.out)
+        return _evaluate_and_print(args.run, read_clips(args.table, args.root), args.out, args.explain)
     if args.root is not None:
         open_run(args.run).move_root(args.root)
-    return _evaluate_and_print(args.run, None, args.out)
+    return _evaluate_and_print(args.run, None, args.out, args.explain)
 
 
-def _evaluate_and_print(run: Path, table: ClipTable | None, out: Path | None) -> int:
+def _evaluate_and_print(run: Path, table: ClipTable | None, out: Path | None, explain: int = 0) -> int:
     from earmark import evaluation
 
-    found = evaluation.evaluate(run, table, out, progress=is_watched())
+    found = evaluation.evaluate(
+        run, table, out, progress=is_watched(), extent=evaluation.Extent(explain=explain)
+    )
     print(evaluation.describe(found))
     say(f"\nwrote {found.report_path}. Next: earmark predict {shlex.quote(str(run))} FILE|FOLDER...")
     return SOME_UNUSABLE if found.n_unusable else DONE

@@ -13,7 +13,7 @@ from pathlib import Path
 from earmark import settings, training
 from earmark.clips import ClipTable
 from earmark.errors import UserError
-from earmark.evaluation import evaluate
+from earmark.evaluation import Extent, evaluate
 from earmark.files import replacing
 from earmark.recipe import Recipe
 from earmark.run import Run
@@ -140,7 +140,7 @@ def _carry_out_one(trial: Trial, run: Run, options: Options, figures_only: bool)
                 own = dataclasses.replace(options, threads=threads)
                 training.train(trial.table, trial.recipe, run.path, own, quiet)
         if not _is_evaluated(run):
-            evaluate(run.path, progress=options.progress, figures_only=figures_only)
+            evaluate(run.path, progress=options.progress, extent=Extent(report=not figures_only))
     except UserError as error:
         return Outcome(trial, None, str(error))
     except (

@@ -37,9 +37,16 @@ def scoring_crops(features: torch.Tensor, n_frames: int, max_crops: int, floor: 
     length = features.shape[-1]
     if length <= n_frames:
         return pad_end(features, n_frames, floor)[None]
-    n_crops = min(max_crops, -(-2 * (length - n_frames) // n_frames) + 1)
-    starts = torch.linspace(0, length - n_frames, max(n_crops, 1)).round().long().tolist()
+    starts = crop_starts(length, n_frames, max_crops)
     return torch.stack([features[..., start : start + n_frames] for start in starts])
+
+
+def crop_starts(length: int, n_frames: int, max_crops: int) -> list[int]:
+    """First frame of each crop that `scoring_crops` takes of a clip of so many frames."""
+    if length <= n_frames:
+        return [0]
+    n_crops = min(max_crops, -(-2 * (length - n_frames) // n_frames) + 1)
+    return torch.linspace(0, length - n_frames, max(n_crops, 1)).round().long().tolist()
 
 
 def pad_end(features: torch.Tensor, n_frames: int, floor: torch.Tensor) -> torch.Tensor:
