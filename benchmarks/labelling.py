@@ -13,8 +13,10 @@ to its picture being painted. picture: the page as the documents show it, on son
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -160,23 +162,39 @@ class Crowd:
 
 
 class Server:
-    """`earmark label` as a program of its own."""
+    """`earmark label` as a program of its own, which can be killed.
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-u", "-m", "earmark", "label", *arguments, "--no-browser"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        said = ""
+    Args:
+        arguments: of the command.
+        browser: what is called as the browser; none: `--no-browser`.
+        variables: of the environment, beside those that are there.
+    """
+
+    def __init__(self, *arguments: str, browser: str = "", **variables: str) -> None:
+        command = [sys.executable, "-u", "-m", "earmark", "label", *arguments]
+        command += [] if browser else ["--no-browser"]
+        environment = {**os.environ, **variables, "BROWSER": browser}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+        self.said = ""
         for line in self.process.stdout or ():
-            said += line
+            self.said += line
             if found := re.search(r"http://\S+", line):
                 self.url = found[0]
                 return
-        raise SystemExit(said)
+        raise SystemExit(self.said)
 
     def kill(self) -> None:
-        """Give it no chance to finish anything."""
+        """As a power cut would: no chance to finish anything."""
         self.process.kill()
         self.process.communicate()
+
+    def interrupt(self) -> tuple[int, str]:
+        """Ctrl-C: the exit code, and all that was said."""
+        self.process.send_signal(signal.SIGINT)
+        rest, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, self.said + rest
 
 
 def make_sounds(folder: Path, n_clips: int, clip_seconds: float, rate: int) -> None:

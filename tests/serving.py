@@ -1,12 +1,7 @@
-"""The labelling page's server on a free port of its own, inside the test or as a program that can be killed."""
+"""The labelling page's server on a free port of its own, inside the test; and sounds for it."""
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -81,38 +76,3 @@ class Served:
         if self._thread.is_alive():
             self.stop()
         self.project.close()
-
-
-class Program:
-    """`earmark label ...` as a program of its own, which can be killed."""
-
-    def __init__(self, *arguments: str, cache: Path) -> None:
-        command = [sys.executable, "-m", "earmark", "label", *arguments, "--no-browser"]
-        environment = {
-            **os.environ,
-            "EARMARK_CACHE": str(cache),
-            "PYTHONUNBUFFERED": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        self.said = ""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if found := re.search(r"http://\S+", line):
-                self.url = found[0]
-                return
-        raise AssertionError(self.said)
-
-    def kill(self) -> None:
-        """As a power cut would: no chance to finish anything."""
-        self.process.kill()
-        self.process.communicate()
-
-    def interrupt(self) -> tuple[int, str]:
-        """Ctrl-C: the exit code, and all that was said."""
-        self.process.send_signal(signal.SIGINT)
-        rest, _ = self.process.communicate(timeout=20)
-        return self.process.returncode, self.said + rest

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from beeps import CLASSES, RATE, SPECS, beeps, learn
 from earmark.cli import main
 from earmark.errors import UserError
+from earmark.evaluation import Extent, evaluate
 from earmark.explaining import Options, explain
 from earmark.explaining.activation import feature_heat
 from earmark.explaining.asking import Heard, hear
@@ -478,8 +479,6 @@ def test_the_page_loads_nothing_and_its_line_follows_the_sound(
 def test_the_command_explains_right_and_wrong_clips(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from earmark.evaluation import evaluate
-
     evaluate(trained)
     how = ["--method", "occlusion", "--no-sanity", "--threads", "1"]
     out = str(tmp_path / "out")
@@ -538,7 +537,6 @@ def test_a_clip_that_is_too_long_is_refused(tmp_path: Path) -> None:
 def test_the_report_of_an_evaluation_explains_its_mistakes(trained: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from earmark.evaluation import evaluate
     from earmark.run import Run
 
     own = Run(trained).clips()

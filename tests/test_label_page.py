@@ -169,6 +169,9 @@ def test_regions_by_keyboard_alone(opened: Opening) -> None:
 def test_regions_by_mouse_are_where_they_were_drawn(opened: Opening, tmp_path: Path) -> None:
     desk = opened("regions", seconds=4.0)
     desk.keys("3")
+    desk.browser.wait(
+        "document.querySelectorAll('#hz span').length > 2"
+    )  # before it has an axis nothing is drawn
     box = desk.browser.ask(BOX % "spectrogram")
     x, y, width, height = box
     desk.browser.drag((x + 0.25 * width, y + 0.75 * height), (x + 0.75 * width, y + 0.25 * height))

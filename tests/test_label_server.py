@@ -19,7 +19,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from benchmarks.labelling import CLASSES, Crowd
+from benchmarks.labelling import CLASSES, Crowd, Server
 from earmark import UserError
 from earmark.cli import main
 from earmark.labelling import store
@@ -29,7 +29,7 @@ from earmark.server.security import Rules, host_of
 from earmark.server.serving import Address, addresses, bound, check_address, link_token
 from earmark.server.shelf import Shelf
 from earmark.server.sound import Sounds, key_of
-from serving import RATE, Program, Served, begun, make_sounds
+from serving import RATE, Served, begun, make_sounds
 
 JSON = {"content-type": "application/json"}
 
@@ -505,15 +505,19 @@ def test_sounds_from_memory_have_ranges_too(tmp_path: Path) -> None:
 def test_the_command_serves_until_ctrl_c_and_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = make_sounds(tmp_path / "tones", 2)
     ask = ("--ask", "saxophone,piano", "--port", "0", "--clip", "0.5")
-    program = Program(str(folder), *ask, cache=tmp_path / "kept")
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {tmp_path}/opened\n")
+    browser.chmod(0o755)
+    program = Server(str(folder), *ask, browser=str(browser))
     with httpx.Client(base_url=program.url) as client:
         post(client, "enter", name="Ann")
         post(client, "answer", annotator=1, clip=1, answer={"label": "piano"}, token="1")
+    assert (tmp_path / "opened").read_text().strip() == program.url
     code, said = program.interrupt()
     assert code == 0, said
     assert "Traceback" not in said
     assert "labels.sqlite" in said.splitlines()[-1]
-    again = Program(str(folder), "--port", "0", cache=tmp_path / "kept")
+    again = Server(str(folder), "--port", "0")
     try:
         with httpx.Client(base_url=again.url) as client:
             progress = post(client, "enter", name="ann")["progress"]
@@ -560,15 +564,13 @@ def test_another_question_than_it_began_with_is_refused(
 def test_no_answer_is_lost_or_doubled_when_the_server_is_killed(tmp_path: Path, database: str) -> None:
     folder = make_sounds(tmp_path / "tones", 4, seconds=30.0)
     where = (str(folder), "--db", database)
-    program = Program(
-        *where, "--ask", ",".join(CLASSES), "--clip", "0.5", "--port", "0", cache=tmp_path / "kept"
-    )
+    program = Server(*where, "--ask", ",".join(CLASSES), "--clip", "0.5", "--port", "0")
     crowd = Crowd(program.url, n=4)
     crowd.start()
     crowd.wait_for(60)
     program.kill()
     port = program.url.rsplit(":", 1)[1].rstrip("/")
-    program = Program(*where, "--port", port, cache=tmp_path / "kept")
+    program = Server(*where, "--port", port)
     try:
         crowd.finish(seconds=90)
     finally:
