@@ -10,6 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 from earmark.clips import ClipTable
 from earmark.features import MFCC, FeatureConfig, LogMel, Waveform
@@ -26,6 +27,9 @@ from earmark.recipe import Recipe, read_recipe
 from earmark.training import Options, train
 from headless import find_chromium
 from postgres import Cluster, find_postgres, fresh_database
+
+settings.register_profile("untimed")  # a busy machine is no fault of what is tested
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -214,7 +214,7 @@ def test_the_fourier_resampler_is_scipys_on_the_excerpt(sounds: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(start=st.floats(0, 2.8), length=st.floats(0.02, 3))
 def test_an_excerpt_is_the_slice_of_the_whole(sounds: Path, name: str, start: float, length: float) -> None:
     rate, whole = rate_of(name), audio.read(sounds / name)
@@ -223,7 +223,7 @@ def test_an_excerpt_is_the_slice_of_the_whole(sounds: Path, name: str, start: fl
 
 
 @pytest.mark.parametrize("name", ["flac.flac", "layer3.mp3", "gsm.wav", "adts.aac", "aac.m4a"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spans=st.lists(st.tuples(st.floats(0, 3.3), st.floats(0.005, 1.5) | st.none()), max_size=6))
 def test_spans_in_one_pass_equal_reads_one_by_one(
     sounds: Path, name: str, spans: list[tuple[float, float | None]]
@@ -289,7 +289,7 @@ def ramp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     return make
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n=st.integers(10, 4000), clip=st.integers(20, 1500), hop=st.floats(0.1, 1.0), ms=st.booleans())
 def test_sliding_covers_a_file_from_start_to_end(
     ramp: Callable[[int], Path], n: int, clip: int, hop: float, ms: bool

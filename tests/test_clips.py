@@ -195,7 +195,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 file_names = st.binary(min_size=1, max_size=12).filter(lambda b: b"\0" not in b).map(os.fsdecode)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(file_names, min_size=1, max_size=6, unique=True),
     notes=st.lists(texts, min_size=6, max_size=6),
@@ -272,7 +272,7 @@ def test_the_nearest_of_several_is_joined_whatever_their_order() -> None:
     assert join(table_of(["a"], [0.0003], [1.0]), near).tolist() == [0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_joining_agrees_with_looking_at_every_pair(data: st.DataObject) -> None:
     def clips() -> ClipTable:

@@ -265,7 +265,7 @@ def test_top_db_is_below_each_clips_own_peak_and_never_the_batchs(tone: Tone) ->
 # Shapes, batches, memory
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     n_samples=st.integers(0, 4000),
     n_fft=st.integers(2, 600),

@@ -20,7 +20,7 @@ NAMES = ("bass", "drum", "flute", "None")
 
 
 @given(n=st.integers(8, 60), k=st.integers(2, 4), seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_single_label_numbers_are_scikit_learns(n: int, k: int, seed: int) -> None:
     targets, scores = guesses(n, k, seed)
     guess, found = scores.argmax(axis=1), metrics.single_label(targets, scores, NAMES[:k])
@@ -45,7 +45,7 @@ def test_single_label_numbers_are_scikit_learns(n: int, k: int, seed: int) -> No
 
 
 @given(n=st.integers(6, 50), seed=st.integers(0, 10_000), threshold=st.floats(0.2, 0.8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_multi_label_numbers_are_scikit_learns(n: int, seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)
     targets = (rng.random((n, 3)) < 0.4).astype(np.float64)
@@ -122,7 +122,7 @@ def test_the_best_and_the_worst_classifier() -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_order_of_clips_does_not_matter_and_shares_are_shares(seed: int) -> None:
     targets, scores = guesses(30, 4, seed)
     order = np.random.default_rng(seed).permutation(30)

@@ -91,7 +91,7 @@ def test_folds_are_units_only_on_request() -> None:
     assert len(set(units(table, fold=False))) == 4
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(st.lists(st.tuples(*[st.sampled_from(["", *"abcdef"])] * 3), min_size=1, max_size=15))
 def test_units_are_the_connected_components_of_what_is_shared(rows: list[tuple[str, str, str]]) -> None:
     file = [row[0] or f"own{i}" for i, row in enumerate(rows)]
@@ -115,7 +115,7 @@ def test_units_are_the_connected_components_of_what_is_shared(rows: list[tuple[s
 # -- what is promised of every split ------------------------------------------------------------------------
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(st.data())
 def test_no_unit_is_ever_on_two_sides_and_every_clip_has_a_split(data: st.DataObject) -> None:
     n = data.draw(st.integers(6, 60))
@@ -147,7 +147,7 @@ def test_no_unit_is_ever_on_two_sides_and_every_clip_has_a_split(data: st.DataOb
     assert split_of(assign(table, SplitSettings(seed=seed))).tolist() == split_of(done).tolist()
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 @given(
     st.integers(60, 150),
     st.integers(1, 4),
