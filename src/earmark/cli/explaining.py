@@ -16,7 +16,7 @@ def add_explain(commands: Commands) -> None:
         "explain",
         _explain,
         "show and play what convinced a network, and test whether that is true",
-        "earmark explain runs/first demo/songs/song_1.wav -o explained",
+        "earmark explain runs/first demo/songs/song_1.flac -o explained",
     )
     parser.add_argument("run", type=a_path, metavar="RUN", help="run folder, or a model folder by itself")
     parser.add_argument(
