@@ -36,7 +36,7 @@ export class Desk {
     try {
       const { tasks } = await write("next", { annotator: this.me.id, n: AHEAD + this.outbox.size });
       notice("away", null);
-      this.take(tasks);
+      if (!this.settling) this.take(tasks);
     } catch (error) {
       if (error instanceof Refused) notice("refused", error.message);
       else { notice("away", `${error.message}. It is asked again in 4 s.`); setTimeout(() => { if (this.idle) this.fetch(); }, 4000); }

@@ -81,12 +81,14 @@ async function settle(wanted) {
       return;
     }
   }
+  const begins = wanted && !desk.settling; // later on the line says that the answer before is saved
   desk.settling = wanted;
   $("settle").textContent = wanted ? "Back to my clips" : "Settle disagreements";
   desk.task = null;
   desk.next = found.tasks;
   for (const one of found.tasks.slice(0, 2)) media.load(one.clip, desk.player.scale);
-  if (wanted) { desk.forward(); say(`${found.total} to settle.`); } else { await desk.fetch(); if (desk.idle) desk.nothing(); }
+  if (begins) say(`${found.total} to settle.`);
+  if (wanted) desk.forward(); else { await desk.fetch(); if (desk.idle) desk.nothing(); }
 }
 
 /** As long as somebody is there, the clip stays theirs; others' progress is shown. */
