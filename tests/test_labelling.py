@@ -576,6 +576,26 @@ def test_a_locked_database_is_told_and_nothing_is_written(
     assert not project.submit(ada, 1, {"label": "reed"}, "t").repeated
 
 
+def test_labels_that_become_read_only_are_told_and_can_be_read_on(folder: Path) -> None:
+    """SQLite says the same where the folder or its disk has become read-only."""
+    project = begin(folder, ONE)
+    ada = project.enter("Ada").id
+    project.submit(ada, 1, {"label": "reed"}, "first")
+
+    def read_only(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    sqlalchemy.event.listen(project.store._engine, "begin", read_only)
+    with pytest.raises(Unavailable, match=r"the labels cannot be written: .*readonly.*\n?.*--db"):
+        project.submit(ada, 2, {"label": "reed"}, "second")
+    assert project.progress(ada).mine == 1
+    sqlalchemy.event.remove(project.store._engine, "begin", read_only)
+    project.close()
+    again = open_project(folder)
+    assert not again.submit(ada, 2, {"label": "reed"}, "second").repeated
+    assert again.progress(ada).mine == 2
+
+
 def test_a_full_disk_is_told_and_nothing_is_half_written(folder: Path) -> None:
     project = begin(folder, ONE)
     ada = project.enter("Ada").id
