@@ -98,6 +98,29 @@ def check_place(path: Path, overwrite: bool, begins: bytes) -> None:
         )
 
 
+def check_folder(folder: Path, page: str, begins: bytes, kind: str) -> None:
+    """Refuse to write into a folder that holds something else than an earlier result of this kind.
+
+    Args:
+        folder: the folder to write.
+        page: name of the page that marks such a folder.
+        begins: its first bytes.
+        kind: what the folder should hold, in words: `an exploration`.
+
+    Raises:
+        UserError: something else is there.
+    """
+    if not folder.name and str(folder) != ".":
+        raise UserError(f"-o {folder}", "this is no name of a folder", "Name the folder to make.")
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise UserError(folder, "this is a file, wanted a folder to write to", "Choose another -o.")
+    if not os.path.lexists(folder / page) and any(folder.iterdir()):
+        raise UserError(folder, f"this holds something else than {kind}", "Choose another -o.")
+    check_place(folder / page, True, begins)
+
+
 def _begins(path: Path, begins: bytes) -> bool:
     try:
         with path.open("rb") as file:

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from earmark import audio
-from earmark.errors import UserError
+from earmark import audio, files
 from earmark.explaining import pictures
 from earmark.explaining.explanation import Explanation, Options
 from earmark.explaining.page import BEGINS, render
 from earmark.explaining.songs import Song
 from earmark.explaining.truth import figures
-from earmark.files import cannot_write, check_place, replacing
+from earmark.files import cannot_write, replacing
 from earmark.tables import RowWriter
 
 PAGE = "explain.html"
@@ -33,15 +32,7 @@ def check_folder(out: Path) -> None:
     Raises:
         UserError: something else is there.
     """
-    if not out.name and str(out) != ".":
-        raise UserError(f"-o {out}", "this is no name of a folder", "Name the folder to make.")
-    if not os.path.lexists(out):
-        return
-    if not out.is_dir():
-        raise UserError(out, "this is a file, wanted a folder to write to", "Choose another -o.")
-    if not os.path.lexists(out / PAGE) and any(out.iterdir()):
-        raise UserError(out, "this holds something else than explanations", "Choose another -o.")
-    check_place(out / PAGE, True, BEGINS.encode())
+    files.check_folder(out, PAGE, BEGINS.encode(), "explanations")
 
 
 def write_folder(out: Path, clips: Sequence[Explanation], song: Song | None, options: Options) -> None:

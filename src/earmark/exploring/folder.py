@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from earmark import files
 from earmark.clips import KEY
-from earmark.errors import UserError
 from earmark.exploring import counting, pictures, ranking
 from earmark.exploring.page import BEGINS, render
-from earmark.files import cannot_write, check_place, replacing
+from earmark.files import cannot_write, replacing
 from earmark.tables import RowWriter
 
 if TYPE_CHECKING:
@@ -29,15 +29,7 @@ def check_folder(out: Path) -> None:
     Raises:
         UserError: something else is there.
     """
-    if not out.name and str(out) != ".":
-        raise UserError(f"-o {out}", "this is no name of a folder", "Name the folder to make.")
-    if not os.path.lexists(out):
-        return
-    if not out.is_dir():
-        raise UserError(out, "this is a file, wanted a folder to write to", "Choose another -o.")
-    if not os.path.lexists(out / PAGE) and any(out.iterdir()):
-        raise UserError(out, "this holds something else than an exploration", "Choose another -o.")
-    check_place(out / PAGE, True, BEGINS.encode())
+    files.check_folder(out, PAGE, BEGINS.encode(), "an exploration")
 
 
 def write_folder(out: Path, found: Exploration) -> None:

@@ -201,7 +201,9 @@ async def _answered(call: Call, body: Body) -> Response:
         return exchange.as_error(error, 503)
     except UserError as error:
         return exchange.as_error(error, 422)
-    except Exception:
+    except (
+        Exception
+    ):  # a fault of ours: its traceback for the terminal, and words for the page, which keeps the answer
         _log.exception("the request could not be answered")
         words = UserError("server", "it met a fault of its own; its terminal says more", "Try again.")
         return exchange.as_error(words, 500)
