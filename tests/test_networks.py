@@ -277,6 +277,8 @@ def check_line(x: torch.Tensor, k: int, s: int, padding: str) -> None:
     kernel, bias = convolution.weight.flatten(), convolution.bias
     wanted = torch.stack([(one * kernel).sum() + bias[0] for one in windows(x, k, s, padding, 0.0)])
     torch.testing.assert_close(convolution(x[None, None])[0, 0], wanted)
+    with torch.no_grad():
+        torch.testing.assert_close(convolution(x[None, None])[0, 0], wanted)
     wanted = torch.stack([one.max() for one in windows(x, k, s, padding, float("-inf"))])
     torch.testing.assert_close(pool(x[None, None])[0, 0], wanted)
     # Along the other axis too, and of maps.
@@ -291,12 +293,19 @@ def test_a_pool_of_both_axes_is_that_of_one_after_the_other() -> None:
     assert whole.shape == (2, 3, 4, 10)
 
 
-def test_a_convolution_of_waveforms_is_torchs() -> None:
-    layer, x = Convolution(3, 5, (1, 7), (1, 2), "valid"), torch.randn(2, 3, 50)
-    wanted = F.conv1d(x, layer.weight[:, :, 0], layer.bias, stride=2)
-    torch.testing.assert_close(layer(x), wanted)
-    layer = layer.to(memory_format=torch.channels_last)
-    torch.testing.assert_close(layer(x), wanted)
+@pytest.mark.parametrize("stride", [1, 2, 3, 8])
+def test_a_convolution_of_waveforms_is_torchs_and_so_are_its_slopes(stride: int) -> None:
+    layer, x = Convolution(3, 5, (1, 7), (1, stride), "valid"), torch.randn(2, 3, 50, requires_grad=True)
+    leaves = (x, layer.weight, layer.bias)
+    wanted = F.conv1d(x, layer.weight[:, :, 0], layer.bias, stride=stride)
+    slopes = torch.autograd.grad(wanted.square().sum(), leaves)  # type: ignore[arg-type]
+    for _ in range(2):
+        torch.testing.assert_close(layer(x), wanted)
+        found = torch.autograd.grad(layer(x).square().sum(), leaves)  # type: ignore[arg-type]
+        torch.testing.assert_close(found, slopes)
+        with torch.no_grad():
+            torch.testing.assert_close(layer(x), wanted)
+        layer.weight.data = layer.weight.data.to(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(("channels", "kernel", "stride"), [(4, 1, 2), (3, 1, (1, 3)), (4, 3, 2), (4, 1, 1)])

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
+import torch
 from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -61,14 +62,33 @@ class Convolution(SteppedConv2d):
         """The maps."""
         if x.dim() == 3:
             return self.forward(x.unsqueeze(2)).squeeze(2)
-        if not self.same:
-            return super().forward(x)
-        (top, bottom), (left, right) = _same_padding(x, self.kernel_size, self.stride)
+        (top, bottom), (left, right) = (
+            _same_padding(x, self.kernel_size, self.stride) if self.same else ((0, 0), (0, 0))
+        )
+        is_trained = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        if is_trained and x.shape[2] == self.kernel_size[0] == 1 and self.stride[1] > 1:
+            return self._folded(x, left, right)
         if not (bottom or right):
             return super().forward(x)
         if (top, left) != (bottom, right):
             x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
         return F.conv2d(x, self.weight, self.bias, self.stride, (top, left))
+
+    def _folded(self, x: Tensor, left: int, right: int) -> Tensor:
+        """The maps of `[B, C, 1, T]`, padded so, without a stride, whose backward pass takes a third longer.
+
+        Each `stride` samples become one place of that many times the channels, of the kernel too.
+        """
+        s, k = self.stride[1], self.kernel_size[1]
+        places = out_length(left + x.shape[3] + right, k, s, "valid") + -(-k // s) - 1
+        x = F.pad(x, (left, places * s - left - x.shape[3]))
+        return F.conv2d(_fold(x, s), _fold(F.pad(self.weight, (0, -k % s)), s), self.bias)
+
+
+def _fold(x: Tensor, step: int) -> Tensor:
+    """`[B, C, 1, T]` -> `[B, step * C, 1, T / step]`: neighbours in time become channels."""
+    b, c, _, t = x.shape
+    return x.squeeze(2).transpose(1, 2).reshape(b, t // step, step * c).transpose(1, 2).unsqueeze(2)
 
 
 class MaxPool(nn.Module):
