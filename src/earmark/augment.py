@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Annotated
@@ -184,17 +185,20 @@ def spec_augment(x: Tensor, config: Augment, features: Features, generator: torc
         generator: on the batch's device.
 
     Returns:
-        New features of the same shape.
+        New features of the same shape; x itself where nothing is to be blanked.
     """
-    blank = torch.zeros(1, dtype=torch.bool, device=x.device)
+    blanks: list[Tensor] = []
     longest = min(round(config.time_mask_seconds * features.frame_rate), x.shape[-1] // 2)
     if config.time_masks and longest:
         spans = _spans(config.time_masks, longest, x.shape[-1], x, generator)
-        blank = blank | spans.view(len(x), *[1] * (x.dim() - 2), -1)
+        blanks.append(spans.view(len(x), *[1] * (x.dim() - 2), -1))
     widest = min(config.frequency_mask_bands, x.shape[-2] // 2)
     frequencies = isinstance(features.config, STFT | LogMel) and not isinstance(features.config, MFCC)
     if config.frequency_masks and widest and frequencies:
-        blank = blank | _spans(config.frequency_masks, widest, x.shape[-2], x, generator)[:, None, :, None]
+        blanks.append(_spans(config.frequency_masks, widest, x.shape[-2], x, generator)[:, None, :, None])
+    if not blanks:
+        return x
+    blank = functools.reduce(torch.logical_or, blanks)
     return torch.where(blank, x.mean(dim=tuple(range(1, x.dim())), keepdim=True), x)
 
 

@@ -183,6 +183,8 @@ def _groups(model: nn.Module, recipe: Training) -> Groups:
     decay = recipe.weight_decay
     if decay is None:
         decay = 1e-2 if recipe.optimizer == "adamw" else 0.0
+    if not decay:  # one group is quicker than two
+        return [{"params": [p for p in model.parameters() if p.requires_grad], "weight_decay": 0.0}]
     weights = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
     others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
     return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
