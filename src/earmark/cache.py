@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import xxhash
 from numpy.typing import NDArray
 
 from earmark import audio, settings
 from earmark.clips import ClipTable
-from earmark.devices import using_threads
+from earmark.devices import keep_freed_memory, using_threads
 from earmark.errors import UserError
 from earmark.features import FEATURES, Features
 
@@ -163,7 +164,7 @@ class FeatureStore:
                 keys, _ = self._keys(index, table)
                 known = self._known(index)
                 pending = [
-                    (key, np.ascontiguousarray(one, np.float32), _digest(one.tobytes()), "")
+                    (key, np.ascontiguousarray(one, np.float32), _digest(np.ascontiguousarray(one).data), "")
                     for key, one in zip(keys, values, strict=True)
                     if key is not None and key not in known
                 ]
@@ -265,6 +266,7 @@ class FeatureStore:
             by_file.setdefault(path, []).append(i)
         bar = tqdm(total=len(keys), desc="features", unit="clip", disable=not progress, leave=False)
         pool = ThreadPoolExecutor(os.cpu_count() or 1)
+        keep_freed_memory()
         with using_threads(1), bar, pool:  # many files at once beat many threads a file
             work = partial(self._recording, spans=_spans(table))
             for rows in _bounded(pool, work, by_file.items()):
@@ -290,7 +292,7 @@ class FeatureStore:
             return np.empty((0, self._n_rows), np.float32), "", waveform.reason
         features = self.features(torch.from_numpy(waveform)[None])[0]
         frames = features.reshape(self._n_rows, -1).T.numpy()
-        return np.ascontiguousarray(frames), _digest(waveform.tobytes()), ""
+        return np.ascontiguousarray(frames), _digest(waveform.data), ""
 
     def _write(
         self, index: sqlite3.Connection, pending: Sequence[tuple[Key, NDArray[np.float32], str, str]]
@@ -347,7 +349,7 @@ def _row_to_remember(path: Path) -> tuple[bytes, int, int, str]:
     """A file's resolved name, size, time and the hash of its bytes."""
     found = path.stat()
     with path.open("rb") as file:
-        content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        content = hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
     return os.fsencode(path.resolve()), found.st_size, found.st_mtime_ns, content
 
 
@@ -370,5 +372,6 @@ def _bounded(
         yield future.result()
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+def _digest(data: bytes | memoryview) -> str:
+    """A hash against chance, not against malice: 10 times as quick as those that stand both."""
+    return xxhash.xxh3_128(data).hexdigest()
