@@ -15,7 +15,7 @@ from earmark.augment import spec_augment
 from earmark.cache import ClipFeatures
 from earmark.clips import ClipTable
 from earmark.dataset import TrainingBatches
-from earmark.devices import keep_freed_memory, using_threads
+from earmark.devices import using_threads
 from earmark.losses import Criterion
 from earmark.models import Classifier, ModelSpec
 from earmark.models.conv1d import Conv1d
@@ -60,7 +60,6 @@ class Epochs:
     """A model that trains one epoch at each call: batches, forward, loss, backward, optimiser, average."""
 
     def __init__(self, work: Work) -> None:
-        keep_freed_memory()
         self.work = work
         recipe, spec, n = work.recipe, work.spec, work.n_clips
         torch.manual_seed(0)

@@ -136,7 +136,8 @@ class Features(nn.Module):
             filters = mel_filters(config, sample_rate)
             self.mel = _MelBands(filters)
         if isinstance(config, MFCC):
-            self.register_buffer("dct", _dct(config.n_mels, config.n_mfcc), persistent=False)
+            self.exact_dct = _dct(config.n_mels, config.n_mfcc)  # never leaves the processor
+            self.register_buffer("dct", self.exact_dct.float(), persistent=False)
         self.register_buffer("floor", _floor(config), persistent=False)
         self._n_rows = config.n_mels if isinstance(config, LogMel) and config.top_db else len(self.floor)
 
@@ -147,9 +148,8 @@ class Features(nn.Module):
         with torch.autocast(waveform.device.type, enabled=False):
             rows = self._framewise(waveform.to(self.window.dtype), self.config)
             if self.config.top_db is not None:
-                rows = _cut_below_peak(rows, self.config.top_db)
-                rows = self._coefficients(rows.transpose(1, 2)).transpose(1, 2)
-        return rows.unsqueeze(1)
+                rows = self._coefficients(_cut_below_peak(rows, self.config.top_db))
+        return rows.transpose(1, 2).unsqueeze(1)
 
     def n_frames(self, n_samples: int) -> int:
         """Number of frames `N` (of waveforms: samples) that n_samples samples give; at least 1."""
@@ -177,19 +177,19 @@ class Features(nn.Module):
         return None
 
     def _framewise(self, waveform: Tensor, c: Framing) -> Tensor:
-        """`[B, T]` -> `[B, F, N]` block by block; with top_db short of the steps that need the whole clip."""
+        """`[B, T]` -> `[B, N, F]` block by block; with top_db short of the steps that need the whole clip."""
         n_clips, n = waveform.shape[0], self.n_frames(waveform.shape[1])
         if torch.compiler.is_compiling():  # an exported graph is one block
-            return self._rows(self._frames(waveform, c, 0, n), c).transpose(1, 2)
+            return self._rows(self._frames(waveform, c, 0, n), c)
         room = max(1, BLOCK.get(waveform.device.type, BLOCK["cpu"]) // c.n_fft)
         step = math.ceil(n / max(1, round(n / room)))
         clips_at_once = max(1, room // step)
-        out = waveform.new_empty(n_clips, self._n_rows, n)
+        out = waveform.new_empty(n_clips, n, self._n_rows)
         for clip in range(0, n_clips, clips_at_once):
             clips = slice(clip, clip + clips_at_once)
             for first in range(0, n, step):
-                rows = self._rows(self._frames(waveform[clips], c, first, min(first + step, n)), c)
-                out[clips, :, first : first + step] = rows.transpose(1, 2)
+                frames = self._frames(waveform[clips], c, first, min(first + step, n))
+                out[clips, first : first + step] = self._rows(frames, c)
         return out
 
     def _frames(self, waveform: Tensor, c: Framing, first: int, last: int) -> Tensor:
@@ -200,11 +200,13 @@ class Features(nn.Module):
         start = first * c.hop_length - lead
         stop = (last - 1) * c.hop_length - lead + self.win_length
         piece = waveform[:, max(0, start) : stop]
-        if self._is_exact(piece, c):
-            piece = piece.double()
         before = max(0, -start)
         after = stop - start - before - piece.shape[1]
-        if before or after:
+        if self._is_exact(piece, c):
+            exact = piece.new_zeros(len(piece), stop - start, dtype=torch.float64)
+            exact[:, before : before + piece.shape[1]] = piece
+            piece = exact
+        elif before or after:
             piece = nn.functional.pad(piece, (before, after))
         return piece.unfold(1, self.win_length, c.hop_length)
 
@@ -245,7 +247,7 @@ class Features(nn.Module):
             return decibels
         if decibels.device.type != "cpu" or torch.compiler.is_compiling():
             return nn.functional.linear(decibels, self.dct)
-        coefficients = nn.functional.linear(decibels.double(), self.dct.double())
+        coefficients = nn.functional.linear(decibels.double(), self.exact_dct)
         return coefficients.to(decibels.dtype)
 
 
@@ -324,7 +326,7 @@ def _dct(n_mels: int, n_mfcc: int) -> Tensor:
     k, m = torch.arange(n_mfcc, dtype=torch.float64)[:, None], torch.arange(n_mels, dtype=torch.float64)
     dct = torch.cos(math.pi * k * (2 * m + 1) / (2 * n_mels)) * math.sqrt(2 / n_mels)
     dct[0] /= math.sqrt(2)
-    return dct.float()
+    return dct
 
 
 def _floor(config: FeatureConfig) -> Tensor:
@@ -342,7 +344,7 @@ def _floor(config: FeatureConfig) -> Tensor:
 
 
 def _cut_below_peak(decibels: Tensor, top_db: float) -> Tensor:
-    """Raises what is more than top_db below its own clip's peak to that level; `[B, F, N]`."""
+    """Raises what is more than top_db below its own clip's peak to that level; `[B, N, F]`."""
     return decibels.maximum(decibels.amax(dim=(1, 2), keepdim=True) - top_db)
 
 

@@ -17,7 +17,7 @@ from earmark import audio
 from earmark.cache import ClipFeatures
 from earmark.clips import format_seconds
 from earmark.dataset import as_features
-from earmark.devices import choose_device, using_threads
+from earmark.devices import choose_device, keep_freed_memory, using_threads
 from earmark.errors import UserError
 from earmark.files import check_place, replacing
 from earmark.models import Classifier, ModelSpec
@@ -256,6 +256,7 @@ def predict_files(
         check_place(place, options.overwrite, b"file,")
     predictor = load(path, choose_device(options.device), options.hop_seconds)
     files = find_files(named)
+    keep_freed_memory()
     with using_threads(options.threads), _bar(files, options.progress) as heard:
         return write_predictions(predictor.recordings(files, heard), predictor.model.spec, out)
 
