@@ -25,6 +25,7 @@ from earmark.explaining.masking import Patches, Spectrum, above, energy_rank, ra
 from earmark.explaining.methods import DEFAULT, METHODS, path_gradients, saliency
 from earmark.explaining.optimised import energy_levels
 from earmark.explaining.scoring import Question, ask, log_odds, log_scores
+from earmark.explaining.songs import choose_moments
 from earmark.explaining.sounds import read_excerpt
 from earmark.explaining.truth import (
     Curves,
@@ -40,7 +41,7 @@ from earmark.explaining.truth import (
 )
 from earmark.features import MFCC, Waveform
 from earmark.models import NETWORKS, Classifier, ModelSpec
-from earmark.prediction import load
+from earmark.prediction import ClipScores, load
 
 GRADIENTS = ("saliency", "smoothgrad", "integrated-gradients")
 
@@ -454,6 +455,22 @@ def test_a_longer_recording_is_explained_at_its_moments(beep_run: Path, tmp_path
     explain(beep_run, tmp_path / "song.wav", tmp_path / "out", quick(), 4.0, 5.0)
     assert not (tmp_path / "out/clips").exists(), "what the earlier call left is cleared away"
     assert (tmp_path / "out/kept.wav").exists()
+
+
+def test_moments_are_no_moment_twice() -> None:
+    spoken = [0.9, 0.1, 0.8, 0.2, 0.7, 0.95, 0.3]
+    clips = [ClipScores(5.0 * i, 5.0 * i + 5, np.array([1 - p, p], np.float32)) for i, p in enumerate(spoken)]
+    clips.insert(5, ClipScores(24.0, 29.0, None, "silent"))
+    clips.append(ClipScores(26.0, 31.0, np.array([0.0, 1.0], np.float32)))  # most of it was heard at 25 s
+    assert choose_moments(clips, 1) == ((0.0, 5.0), (10.0, 15.0), (20.0, 25.0), (26.0, 31.0))
+    assert choose_moments(clips[5:6], 1) == ()
+
+
+def test_a_clip_shorter_than_a_frame_is_explained(beep_run: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "short.wav", np.sin(np.arange(100)), RATE)
+    found = explain(beep_run, tmp_path / "short.wav", tmp_path / "out", quick()).clips[0]
+    assert soundfile.info(tmp_path / "out/kept.wav").frames == 100
+    assert np.isfinite(found.scores).all()
 
 
 def test_the_page_loads_nothing_and_its_line_follows_the_sound(

@@ -15,6 +15,7 @@ from earmark.clips import ClipTable
 from earmark.cutting import Cutting
 from earmark.errors import UserError
 from earmark.evaluation import evaluate
+from earmark.explaining import explain
 from earmark.featurefile import leaking, read_feature_file, write_feature_file
 from earmark.features import MFCC
 from earmark.models.residual import Residual
@@ -77,6 +78,8 @@ def test_a_training_enters_after_the_features_and_says_that_it_leaks(
     assert "rows of features" in found.baselines[1].what
     with pytest.raises(UserError, match="trained on features alone, so no sound is known"):
         prediction.load(run.path)
+    with pytest.raises(UserError, match="trained on features alone, so no sound is known"):
+        explain(run.path, tmp_path / "clip.wav", tmp_path / "explained")
 
 
 def test_features_that_left_the_cache_are_read_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +57,18 @@ def listen(model: Classifier, file: Path, options: Options) -> Song:
     target = (
         int(mean.argmax()) if options.target is None else class_named(model.spec, options.target, "--class")
     )
-    known = [one for one in recording.clips if one.scores is not None]
-    best = sorted(known, key=lambda one: -float(one.scores[target]))[:N_MOMENTS]  # type: ignore[index]
-    moments = sorted((one.start, one.end) for one in best)
+    moments = choose_moments(recording.clips, target)
     if not moments:
         raise UserError(file, "no clip of it has scores", "Choose another recording.")
-    return Song(str(file), recording.clips, model.spec.classes, target, tuple(moments))
+    return Song(str(file), recording.clips, model.spec.classes, target, moments)
+
+
+def choose_moments(clips: Iterable[ClipScores], target: int) -> tuple[tuple[float, float], ...]:
+    """Start and end of the clips that speak most for a class, by time; none is half of another's sound again."""
+    known = [(float(one.scores[target]), one.start, one.end) for one in clips if one.scores is not None]
+    chosen: list[tuple[float, float]] = []
+    for _, start, end in sorted(known, key=lambda one: -one[0]):
+        again = any(2 * (min(end, e) - max(start, s)) > end - start for s, e in chosen)
+        if not again and len(chosen) < N_MOMENTS:
+            chosen.append((start, end))
+    return tuple(sorted(chosen))
