@@ -113,8 +113,8 @@ def found(run: Run, ways: dict[str, Way], n: int) -> list[dict[str, object]]:
     test = own.take(own.column("split") == "test")
     chosen = np.random.default_rng(0).permutation(len(test))[:n]
     place = run.path.with_name(f"{run.path.name}.jsonl")
-    lines = [json.loads(line) for line in place.read_text("utf-8").splitlines()] if place.exists() else []
-    known = {(line["file"], line["way"]) for line in lines}
+    kept = map(json.loads, place.read_text("utf-8").splitlines() if place.exists() else [])
+    known = {(line["file"], line["way"]): line for line in kept}
     paths = list(test.paths())
     with place.open("a", encoding="utf-8") as file:
         for i in chosen.tolist():
@@ -126,11 +126,10 @@ def found(run: Run, ways: dict[str, Way], n: int) -> list[dict[str, object]]:
             target = int(model.scores(waveform[None])[0].argmax())
             heard = hear(model, waveform, Question(target))
             for way in missing:
-                line = {"file": name, "way": way, **one(heard, ways[way])}
-                lines.append(line)
-                print(json.dumps(line), file=file, flush=True)
+                known[name, way] = {"file": name, "way": way, **one(heard, ways[way])}
+                print(json.dumps(known[name, way]), file=file, flush=True)
     wanted = {str(test.frame["file"].iloc[i]) for i in chosen.tolist()}
-    return [line for line in lines if line["file"] in wanted and line["way"] in ways]
+    return [line for (name, way), line in known.items() if name in wanted and way in ways]
 
 
 def one(heard: Heard, way: Way) -> dict[str, object]:
