@@ -493,6 +493,22 @@ def test_the_page_loads_nothing_and_its_line_follows_the_sound(
         assert not [one for one in browser.requests if one.startswith("http")]
 
 
+def check_averages(out: Path) -> None:
+    """The table over clips is the mean of what stands beside each."""
+    with (out / "figures.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["of"] for row in rows] == ["the maps", "random masks"] * 4
+    each = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("clips/*/explanation.json"))]
+    for i, row in enumerate(rows[::2]):
+        for name in ("increase", "drop", "gain", "faithfulness", "fidelity"):
+            wanted = np.mean([one["shares"][i][name] for one in each])
+            assert float(row[name]) == pytest.approx(wanted, abs=1e-4)
+    kept = np.mean([one["shares"][2]["random_removed"] for one in each])
+    score = np.mean([one["shares"][2]["faithfulness"] + one["shares"][2]["removed"] for one in each])
+    assert float(rows[5]["faithfulness"]) == pytest.approx(score - kept, abs=1e-3)
+    assert "All 2 clips together" in (out / "explain.html").read_text("utf-8")
+
+
 def test_the_command_explains_right_and_wrong_clips(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -502,6 +518,7 @@ def test_the_command_explains_right_and_wrong_clips(
     assert main(["explain", str(trained), "--right", "2", "-o", out, *how]) == 0
     assert (tmp_path / "out/clips/02/kept.wav").exists()
     assert "true:" in capsys.readouterr().out
+    check_averages(tmp_path / "out")
     facts = json.loads((tmp_path / "out/clips/01/explanation.json").read_text("utf-8"))
     assert facts["true"] == facts["predicted"]
 

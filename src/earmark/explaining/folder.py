@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,16 +14,17 @@ from torch import Tensor
 
 from earmark import audio, files
 from earmark.explaining import pictures
+from earmark.explaining.averages import averages
 from earmark.explaining.explanation import Explanation, Options
 from earmark.explaining.page import BEGINS, render
 from earmark.explaining.songs import Song
-from earmark.explaining.truth import figures
+from earmark.explaining.truth import Figures, figures
 from earmark.files import cannot_write, replacing
 from earmark.tables import RowWriter
 
 PAGE = "explain.html"
 OWN = ("clips", "kept.wav", "removed.wav", "explanation.json", "by_time.csv", "by_frequency.csv", "scores.csv",
-       "map.png", "panels.png", "filters.png", "activations.png", "timeline.png")  # fmt: skip
+       "figures.csv", "map.png", "panels.png", "filters.png", "activations.png", "timeline.png")  # fmt: skip
 """What such a folder may hold besides; a new call clears it away."""
 
 
@@ -51,6 +53,8 @@ def write_folder(out: Path, clips: Sequence[Explanation], song: Song | None, opt
             _write_clip(part if alone else part / "clips" / f"{number:02}", one, pngs)
         if song is not None:
             _write_scores(part / "scores.csv", song)
+        if len(clips) > 1:
+            _write_averages(part / "figures.csv", clips)
         with replacing(part / PAGE) as file:
             file.write(render(clips, drawn, song, options))
         for name in OWN:
@@ -149,6 +153,16 @@ def _write_rows(path: Path, name: str, places: Tensor, values: np.ndarray) -> No
         writer.writerows(
             [f"{place:.6g}", f"{value:.6g}"] for place, value in zip(places.tolist(), values, strict=True)
         )
+
+
+def _write_averages(path: Path, clips: Sequence[Explanation]) -> None:
+    names = [field.name for field in dataclasses.fields(Figures)]
+    with replacing(path, newline="") as file:
+        writer = RowWriter(file)
+        writer.writerow(["share", "of", "clips", *names])
+        for row in averages([one.truth for one in clips]):
+            values = [f"{getattr(row.figures, name):.4f}" for name in names]
+            writer.writerow([f"{row.share:g}", row.whose, str(len(clips)), *values])
 
 
 def _write_scores(path: Path, song: Song) -> None:

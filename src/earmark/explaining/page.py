@@ -17,6 +17,7 @@ import numpy as np
 
 from earmark import __version__, audio, mapcharts
 from earmark.explaining import pictures
+from earmark.explaining.averages import averages
 from earmark.explaining.explanation import Explanation, Options
 from earmark.explaining.methods import METHODS
 from earmark.explaining.songs import Song
@@ -93,6 +94,8 @@ def render(
     page = environment.get_template("explain.html").render(
         begins=BEGINS,
         clips=[_shown(one, pngs) for one, pngs in zip(clips, drawn, strict=True)],
+        averages=list(averages([one.truth for one in clips])) if len(clips) > 1 else [],
+        n_informative=sum(one.truth.informative for one in clips),
         song=song,
         timeline=None if song is None else timeline(song),
         options=options,
