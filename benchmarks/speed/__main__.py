@@ -19,7 +19,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.speed import features, growth, loading, memory, pipeline, predicting, starts, tables, training
+from benchmarks.speed import (
+    budget,
+    features,
+    growth,
+    loading,
+    memory,
+    pipeline,
+    predicting,
+    starts,
+    tables,
+    training,
+)
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.measuring import Row
 from benchmarks.speed.results import (
@@ -44,6 +55,7 @@ ROOMS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "memory": memory.rows,
     "tables": tables.rows,
     "growth": growth.rows,
+    "budget": budget.rows,
 }
 
 
