@@ -198,7 +198,7 @@ def table(corpus: Path) -> ClipTable:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A small run that was trained on tones (its own copies), for tests that only read it."""
     folder = tmp_path_factory.mktemp("trained")
     rate = 8000
@@ -214,4 +214,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         options = Options(threads=1, command="earmark train")
         recipe = read_recipe("default", [*TINY, "training.epochs=60", "training.max_steps=160"])
         run = train(import_folder(folder / "tones").table, recipe, folder / "run", options, str)
-    return run.path
+    before = sorted(run.path.rglob("*"))
+    yield run.path
+    assert sorted(run.path.rglob("*")) == before, "a test wrote into the run that all tests read"

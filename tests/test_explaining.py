@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -512,10 +513,11 @@ def check_averages(out: Path) -> None:
 def test_the_command_explains_right_and_wrong_clips(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate(trained)
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    evaluate(run)
     how = ["--method", "occlusion", "--no-sanity", "--threads", "1"]
     out = str(tmp_path / "out")
-    assert main(["explain", str(trained), "--right", "2", "-o", out, *how]) == 0
+    assert main(["explain", str(run), "--right", "2", "-o", out, *how]) == 0
     assert (tmp_path / "out/clips/02/kept.wav").exists()
     assert "true:" in capsys.readouterr().out
     check_averages(tmp_path / "out")
