@@ -135,7 +135,7 @@ def specs() -> dict[str, ModelSpec]:
     crnn = CRNN((8, 16), band_pools=(4, 4), frame_pools=(2, 1), width=16)
     exact, free = Cropping(0.6), Cropping(0.6, 0.3)
     return {
-        "residual": _spec(22050, Cropping(1.5, 0.75), residual, Residual()),
+        "residual": _spec(22050, Cropping(1.5, 0.75), residual, Residual(statistics=16)),
         "dense": _spec(8000, exact, mfcc, Dense((64, 16), batch_norm=True, l2=1e-3), "bands"),
         "conv1d": _spec(2000, exact, Waveform(), conv1d),
         "conv2d": _spec(8000, exact, mfcc, conv2d, "global"),

@@ -17,6 +17,7 @@ from earmark.augment import (
     augment_waveforms,
     change_level,
     check_augment,
+    freq_mixstyle,
     mix,
     roll_time,
     shift_bands,
@@ -340,3 +341,38 @@ def test_augmentation_runs_where_the_batch_is(config: FeatureConfig) -> None:
     assert spec_augment(x, Augment(), features, draws).is_cuda
     assert targets.is_cuda
     assert augment_waveforms(noise().cuda(), Augment(noise_snr_db=(10.0, 20.0)), draws).is_cuda
+
+
+# Freq-MixStyle
+
+
+def test_freq_mixstyle_changes_the_mean_and_deviation_of_rows_and_nothing_else() -> None:
+    x = MEL(noise())
+    new = freq_mixstyle(x, 1.0, seeded())
+
+    def moments(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return values.mean(dim=3, keepdim=True), values.std(dim=3, keepdim=True, correction=0)
+
+    (mean, spread), (new_mean, new_spread) = moments(x), moments(new)
+    torch.testing.assert_close((new - new_mean) / new_spread, (x - mean) / spread, rtol=1e-3, atol=1e-3)
+    for ours, theirs in ((new_mean, mean), (new_spread, spread)):
+        assert (ours >= theirs.amin(dim=0) - 1e-3).all()
+        assert (ours <= theirs.amax(dim=0) + 1e-3).all()
+    assert (new - x).abs().amax(dim=(1, 2, 3)).gt(0.1).sum() >= 4
+
+
+def test_freq_mixstyle_takes_about_its_share_of_clips_and_is_drawn_from_the_generator() -> None:
+    x = torch.randn(2000, 1, 4, 5, generator=seeded(2))
+    new = freq_mixstyle(x, 0.25, seeded())
+    changed = (new - x).abs().amax(dim=(1, 2, 3)) > 1e-4
+    assert 0.15 < changed.float().mean() < 0.27  # some weights are almost 1
+    assert torch.equal(new, freq_mixstyle(x, 0.25, seeded()))
+    assert freq_mixstyle(x, 0.0, seeded()) is x
+
+
+def test_freq_mixstyle_leaves_waveforms_and_survives_silence() -> None:
+    waveforms = noise()[:, None]
+    assert freq_mixstyle(waveforms, 1.0, seeded()) is waveforms
+    x = MEL(noise())
+    x[::2] = MEL.floor[:, None]
+    assert torch.isfinite(freq_mixstyle(x, 1.0, seeded())).all()

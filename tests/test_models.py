@@ -33,13 +33,19 @@ def test_every_network_has_a_spec_to_be_tested_with(specs: dict[str, ModelSpec])
 
 def test_the_four_stages_make_the_whole(spec: ModelSpec) -> None:
     model, x = Classifier(spec).eval(), waveforms(spec)
-    features = model.normalisation(model.features(x))
-    maps = model.backbone(features)
-    embedding = model.pool(maps)
+    maps = model.backbone(model.normalisation(model.features(x)))
+    embedding = model.join(model.pool(maps), model.features(x))
     assert maps.shape[0] == 2
     assert embedding.shape == (2, model.head.in_features)
     torch.testing.assert_close(model.head(embedding), model(x))
     assert isinstance(model.head, torch.nn.Linear)
+
+
+def test_the_logits_are_the_mean_of_what_each_branch_says_by_itself(spec: ModelSpec) -> None:
+    model, x = Classifier(spec).eval(), waveforms(spec)
+    branches = model.branches(model.embed(model.features(x)))
+    assert len(branches) == (2 if model.statistics is not None else 1)
+    torch.testing.assert_close(branches.mean(dim=0), model(x))
 
 
 @pytest.mark.parametrize("task", ["single-label", "binary", "multi-label"])

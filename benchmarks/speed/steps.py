@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 
 from benchmarks.speed.measuring import Side, Took, timed
-from earmark.augment import spec_augment
 from earmark.cache import ClipFeatures
 from earmark.clips import ClipTable
 from earmark.dataset import TrainingBatches
@@ -23,7 +22,7 @@ from earmark.models.conv2d import Conv2d
 from earmark.optimisation import Descent, initialise
 from earmark.plan import Plan, sketch_spec
 from earmark.recipe import Recipe, read_recipe
-from earmark.training import augmented, choose_threads, follow
+from earmark.training import augmented, choose_threads, follow, logits_of_branches, mean_loss
 
 N_EPOCHS = 1000
 """More than are timed."""
@@ -91,9 +90,8 @@ class Epochs:
         losses = []
         for x, y in augmented(self.batches, model.features, model.features, augment, self.draws):
             with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-                x = spec_augment(model.normalisation(x), augment, model.features, self.draws)
-                logits = model.head(model.pool(model.backbone(x)))
-            loss = self.criterion(logits.float(), y)
+                branches = logits_of_branches(model, x, augment, self.draws)
+            loss = mean_loss(self.criterion, branches, y)
             self.descent.step(loss)
             if training.average:
                 follow(self.average, model, training.average, self.descent.n_steps)

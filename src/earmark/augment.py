@@ -15,6 +15,9 @@ from earmark.errors import UserError
 from earmark.features import AMIN, MFCC, STFT, FeatureConfig, Features, LogMel, Waveform, check_settings
 
 LN_PER_DB = math.log(10) / 10  # of power
+MIXSTYLE_BETA = 0.3
+MIXSTYLE_LEAST = 1e-3
+"""A row's deviation below which it counts as even, and is not stretched to another's: its last bits are no sound."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class Augment:
     """Number of bands of frequency that are blanked out in an STFT or log-mel."""
     frequency_mask_bands: Annotated[int, Meta(ge=0)] = 6
     """Widest such band, in rows (mel bands or bins); never more than half of them."""
+    freq_mixstyle: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Share of clips whose rows get a mix of their own and another clip's mean and deviation over time."""
     waveform_gain_db: Annotated[float, Meta(ge=0)] = 0.0
     """Level of the waveform before the features, up to this many dB louder or softer; bypasses the cache."""
     noise_snr_db: tuple[float, float] | None = None
@@ -173,6 +178,27 @@ def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     Decibels are mixed as they are: the usual mixup of inputs, a cross-fade and not the sum of two sounds.
     """
     return torch.lerp(values[partner], values, weight.to(values.dtype).view(-1, *[1] * (values.dim() - 1)))
+
+
+def freq_mixstyle(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Gives some clips another colour: each row's mean and deviation over time are mixed with another clip's.
+
+    MixStyle (Zhou et al., 2021) by frequency, as Schmid et al. (2022) have it against foreign microphones.
+
+    Args:
+        x: normalised features `[B, C, F, N]`; waveforms `[B, 1, T]` stay as they are.
+        share: of clips, in [0, 1]; weights are from Beta(0.3, 0.3).
+        generator: on the batch's device.
+    """
+    if not share or x.dim() < 4:
+        return x
+    mean, spread = x.mean(dim=3, keepdim=True), x.std(dim=3, keepdim=True, correction=0)
+    partner = torch.randperm(len(x), generator=generator, device=x.device)
+    weight = _beta(MIXSTYLE_BETA, x, generator)
+    chosen = torch.rand(len(x), generator=generator, device=x.device) < share
+    weight = torch.where(chosen, weight, 1.0)
+    new_mean, new_spread = (mix(values, partner, weight) for values in (mean, spread))
+    return (x - mean) * (new_spread / spread.clamp_min(MIXSTYLE_LEAST)) + new_mean
 
 
 def spec_augment(x: Tensor, config: Augment, features: Features, generator: torch.Generator) -> Tensor:

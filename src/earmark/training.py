@@ -19,7 +19,7 @@ from torch import nn
 
 from earmark import metrics, splits
 from earmark.audio import REASONS
-from earmark.augment import Augment, augment_features, augment_waveforms, spec_augment
+from earmark.augment import Augment, augment_features, augment_waveforms, freq_mixstyle, spec_augment
 from earmark.cache import ClipFeatures, FeatureStore
 from earmark.checkpoints import Epoch, State, load_checkpoint, record, restore
 from earmark.clips import ClipTable, require_classes, write_clips
@@ -178,13 +178,12 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                 for x, y in augmented(batches, source, model.features, run.recipe.augment, draws):
                     # One step: forward, down the slope, and the average follows.
                     with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                        x = spec_augment(model.normalisation(x), run.recipe.augment, model.features, draws)
-                        logits = model.head(model.pool(model.backbone(x)))
-                    loss = criterion(logits.float(), y)
+                        branches = logits_of_branches(model, x, run.recipe.augment, draws)
+                    loss = mean_loss(criterion, branches, y)
                     descent.step(loss)
                     if recipe.average:
                         follow(state.average, model, recipe.average, descent.n_steps)
-                    log.step(loss, logits, y)
+                    log.step(loss, branches.mean(dim=0), y)
 
                 # How good it is on clips that it does not train on.
                 if not np.isfinite(log.mean_loss()):
@@ -329,6 +328,23 @@ def augmented(
         if source is not features:
             x = features(augment_waveforms(x[:, 0], augment, draws))
         yield augment_features(x, y, augment, features, draws)
+
+
+def logits_of_branches(
+    model: Classifier, x: torch.Tensor, augment: Augment, draws: torch.Generator
+) -> torch.Tensor:
+    """Logits `[n_branches, B, n_outputs]` of a batch of unnormalised features, with the network's view disturbed.
+
+    A branch on statistics hears `x` itself: masks would be to it what no recording has.
+    """
+    seen = freq_mixstyle(model.normalisation(x), augment.freq_mixstyle, draws)
+    seen = spec_augment(seen, augment, model.features, draws)
+    return model.branches(model.join(model.pool(model.backbone(seen)), x))
+
+
+def mean_loss(criterion: Criterion, branches: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean of the branches' losses: each learns as if it were alone, so that none leans on another's errors."""
+    return torch.stack([criterion(logits.float(), targets) for logits in branches]).mean()
 
 
 @torch.no_grad()

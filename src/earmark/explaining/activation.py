@@ -33,7 +33,7 @@ def feature_heat(heard: Heard) -> tuple[Tensor, Tensor]:
     maps = model.backbone(model.normalisation(crops)).detach().requires_grad_()
     with torch.enable_grad():
         # clone: a pool may write into its input
-        yes, no = log_probabilities(model.spec.task, model.head(model.pool(maps.clone())))
+        yes, no = log_probabilities(model.spec.task, model.head(model.join(model.pool(maps.clone()), crops)))
         yes, no = (logs.logsumexp(dim=0, keepdim=True) for logs in (yes, no))
         gradient = torch.autograd.grad(log_odds(heard.question, yes, no).sum(), maps)[0]
     places = tuple(range(2, maps.dim()))

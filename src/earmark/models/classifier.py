@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import torch
 from msgspec import Meta
 from torch import nn
+from torch.nn import functional as F
 
 from earmark import settings
 from earmark.errors import UserError
@@ -50,7 +51,7 @@ class ModelSpec:
 
 
 class Classifier(nn.Module):
-    """`features -> normalisation -> backbone -> pool -> head`.
+    """`features -> normalisation -> backbone -> pool -> head`, in some networks with a branch beside the middle.
 
     Shape: waveform `[B, T]` in [-1, 1] at `spec.sample_rate` -> logits `[B, n_outputs]`.
     """
@@ -68,7 +69,9 @@ class Classifier(nn.Module):
         self.backbone = stages.backbone
         self.pool = stages.pool
         self.l2 = stages.l2  # in a tuple, so that no weight is registered twice
-        self.head = nn.Linear(stages.n_embedding, 1 if spec.task == "binary" else len(spec.classes))
+        self.statistics = stages.statistics
+        self.widths = (stages.n_embedding, stages.n_statistics)
+        self.head = nn.Linear(sum(self.widths), 1 if spec.task == "binary" else len(spec.classes))
 
     @property
     def one_dimensional(self) -> bool:
@@ -85,7 +88,27 @@ class Classifier(nn.Module):
 
     def embed(self, features: torch.Tensor) -> torch.Tensor:
         """Embeddings `[B, n_embedding]` of unnormalised features `[B, C, F, N]`."""
-        return self.pool(self.backbone(self.normalisation(features)))  # type: ignore[no-any-return]
+        return self.join(self.pool(self.backbone(self.normalisation(features))), features)
+
+    def join(self, pooled: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """What the head takes: what pool gives and, where there is a second branch, what that says of `features`.
+
+        Args:
+            pooled: `[B, n]` of the same clips.
+            features: unnormalised, `[B, C, F, N]`.
+        """
+        if self.statistics is None:
+            return pooled
+        return torch.cat([pooled, self.statistics(features, self.features.floor)], dim=1)
+
+    def branches(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Logits `[n_branches, B, n_outputs]` of each branch by itself; the head's logits are their mean."""
+        if self.statistics is None:
+            return self.head(embedding)[None]  # type: ignore[no-any-return]
+        parts = zip(
+            embedding.split(self.widths, dim=1), self.head.weight.split(self.widths, dim=1), strict=True
+        )
+        return torch.stack([F.linear(part, 2 * weight, self.head.bias) for part, weight in parts])
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Scores `[B, n_classes]` in [0, 1] of logits `[B, n_outputs]`."""

@@ -11,6 +11,7 @@ from torch import nn
 
 from earmark.models.layers import SteppedConv2d
 from earmark.models.stages import Shape, Stages, spectrogram_shape
+from earmark.models.statistics import StatisticsBranch
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Residual:
     """Stride of the first convolution."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.2
     """Share of the embedding dropped in training."""
+    statistics: Annotated[int, Meta(ge=0)] = 0
+    """Width of a second branch on statistics of the features over time; 0: there is none."""
 
     def build(self, shape: Shape) -> Stages:
         """The two stages for features of `shape` `(C, F, N)`."""
@@ -41,7 +44,13 @@ class Residual:
                 zip((self.widths[0], *self.widths), self.widths, strict=False)
             )
         ]
-        return Stages(nn.Sequential(stem, *blocks), MeanMaxPool(self.dropout), self.widths[-1])
+        return Stages(
+            nn.Sequential(stem, *blocks),
+            MeanMaxPool(self.dropout),
+            self.widths[-1],
+            statistics=StatisticsBranch(bands, self.statistics) if self.statistics else None,
+            n_statistics=self.statistics,
+        )
 
 
 class BandNorm(nn.Module):

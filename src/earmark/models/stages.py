@@ -28,6 +28,10 @@ class Stages:
     """The only number of frames that the network accepts; None where any from `min_frames` on will do."""
     l2: tuple[tuple[nn.Parameter, float], ...] = ()
     """Weights with a penalty of their own: `strength * sum(weight ** 2)` is added to the loss."""
+    statistics: nn.Module | None = None
+    """A second branch: unnormalised features `[B, C, F, N]` and their floor -> `[B, n_statistics]`."""
+    n_statistics: int = 0
+    """Length of what it gives."""
 
 
 def spectrogram_shape(shape: Shape, kind: str) -> tuple[int, int, int]:
