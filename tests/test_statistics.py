@@ -1,6 +1,8 @@
-"""The branch on statistics, against numpy on clips that can be reckoned by hand."""
+"""The branch on statistics, against numpy, scipy and clips that can be reckoned by hand."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -9,48 +11,85 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.fft import dct
 
+from earmark.describing import SHAPES, shape_of_frames
+from earmark.errors import UserError
+from earmark.features import MFCC, STFT, FeatureConfig, LogMel
+from earmark.models import Classifier, ModelSpec
 from earmark.models.residual import Residual
-from earmark.models.statistics import MOST, N_COSINES, N_PARTS, Statistics, StatisticsBranch
+from earmark.models.statistics import (
+    MOST,
+    N_COSINES,
+    N_PARTS,
+    N_SHAPES,
+    Statistics,
+    StatisticsBranch,
+    spectral_shape,
+)
 
 ROWS = 24
 FLOOR = torch.full((ROWS,), -70.0)
+CEPSTRUM = 4 * ROWS + 4 * N_SHAPES
+PARTS = CEPSTRUM + 3 * N_COSINES
+OVER_TIME = PARTS + N_PARTS * N_COSINES
 
 
 def clips(n: int = 3, frames: int = 40) -> torch.Tensor:
     return torch.randn(n, 1, ROWS, frames, generator=torch.Generator().manual_seed(0)) * 8 - 30
 
 
-def test_rows_are_told_by_mean_deviation_maximum_and_step_as_numpy_has_them() -> None:
+def test_rows_are_told_by_mean_deviation_step_and_maximum_as_numpy_has_them() -> None:
     x = clips()
-    found = Statistics(ROWS)(x, FLOOR).numpy()
     rows = x[:, 0].numpy().astype(np.float64)
     wanted = [
         rows.mean(axis=2),
         rows.std(axis=2),
-        rows.max(axis=2),
         np.abs(np.diff(rows, axis=2)).sum(axis=2) / rows.shape[2],
+        rows.max(axis=2),
     ]
+    found = Statistics(ROWS)(x, FLOOR).numpy()
     np.testing.assert_allclose(found[:, : 4 * ROWS], np.concatenate(wanted, axis=1), rtol=1e-4)
+
+
+def test_the_shape_of_spectra_is_that_which_the_cheap_models_are_told() -> None:
+    x = clips(1)[0, 0]
+    found = dict(
+        zip(("centroid", "bandwidth", "flatness", "slope", "level"), spectral_shape(x[None])[0], strict=True)
+    )
+    wanted = dict(zip(SHAPES, shape_of_frames(x.T.double().numpy(), np.linspace(0, 1, ROWS)).T, strict=True))
+    np.testing.assert_allclose(found["centroid"], wanted["centroid"], rtol=1e-4)
+    np.testing.assert_allclose(found["bandwidth"], wanted["bandwidth"], rtol=1e-3)
+    np.testing.assert_allclose(found["level"], wanted["level"], rtol=1e-4)
+    flatness = 10 * np.log10(wanted["flatness"])  # of the mean power; ours is of the sum
+    np.testing.assert_allclose(found["flatness"] + 10 * np.log10(ROWS), flatness, atol=1e-3)
+    assert np.corrcoef(found["slope"], wanted["slope"])[0, 1] > 0.9999
 
 
 def test_cosines_over_the_rows_are_the_cepstrum_of_scipy() -> None:
     x = clips()
-    found = Statistics(ROWS)(x, FLOOR).numpy()[:, 4 * ROWS :]
+    found = Statistics(ROWS)(x, FLOOR).numpy()[:, CEPSTRUM:]
     cepstrum = dct(x[:, 0].numpy().astype(np.float64), axis=1)[:, :N_COSINES] * np.sqrt(2 / ROWS) / 2
     np.testing.assert_allclose(found[:, :N_COSINES], cepstrum.mean(axis=2), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found[:, N_COSINES : 2 * N_COSINES], cepstrum.std(axis=2), rtol=1e-3)
 
 
-def test_parts_tell_a_sound_from_itself_played_backward() -> None:
+def test_a_sound_is_told_from_itself_played_backward_by_its_course_alone() -> None:
     x = clips(1, 100) + torch.linspace(-20, 0, 100)
-    n = N_COSINES
     forward, backward = (Statistics(ROWS)(one, FLOOR)[0] for one in (x, x.flip(-1)))
-    whole = slice(0, 4 * ROWS + 3 * n)
-    torch.testing.assert_close(forward[whole], backward[whole], rtol=1e-4, atol=1e-3)
-    parts, turned = (one[whole.stop :].view(N_PARTS, n) for one in (forward, backward))
+    torch.testing.assert_close(forward[:PARTS], backward[:PARTS], rtol=1e-3, atol=1e-3)
+    parts, turned = (one[PARTS:OVER_TIME].view(N_PARTS, N_COSINES) for one in (forward, backward))
     torch.testing.assert_close(parts, turned.flip(0), rtol=1e-3, atol=1e-3)
     assert parts[0, 0] < -20  # the level rises: less at the beginning than in the mean
     assert parts[-1, 0] > 20
+    assert forward[OVER_TIME] == pytest.approx(np.log(100))
+    assert forward[OVER_TIME + 1] > 0.6
+    torch.testing.assert_close(forward[OVER_TIME + 1], 1 - backward[OVER_TIME + 1], rtol=1e-3, atol=1e-3)
+
+
+def test_the_loud_share_is_that_of_frames_within_ten_decibels_of_the_loudest() -> None:
+    x = torch.full((1, 1, ROWS, 10), -60.0)
+    x[..., :3] = -20.0
+    x[..., 3] = -28.0
+    assert Statistics(ROWS)(x, FLOOR)[0, -1] == pytest.approx(0.4)
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
@@ -83,12 +122,27 @@ def test_one_clip_a_batch_can_be_trained() -> None:
 def test_one_odd_number_does_not_decide() -> None:
     branch = StatisticsBranch(ROWS, 8).eval()
     x = clips(1)
-    x[..., 7, 3] = 1e6
-    most = MOST * branch.hidden[0].weight.abs().sum(dim=1) + branch.hidden[0].bias.abs()
-    assert (branch(x, FLOOR) <= most).all()
+    x[..., 7, 3] = 300.0
+    layer = branch.hidden[0]
+    assert (branch(x, FLOOR) <= MOST * layer.weight.abs().sum(dim=1) + layer.bias.abs()).all()
 
 
 def test_a_network_without_the_branch_is_what_it_was() -> None:
     stages = Residual().build((1, ROWS, 40))
     assert stages.statistics is None
     assert stages.n_statistics == 0
+
+
+@pytest.mark.parametrize("features", [MFCC(), STFT()], ids=["mfcc", "stft"])
+def test_what_is_no_decibels_a_band_is_refused(features: FeatureConfig, specs: dict[str, ModelSpec]) -> None:
+    spec = dataclasses.replace(specs["residual"], features=features)
+    with pytest.raises(
+        UserError, match=r"network\.statistics: found .* wanted decibels.* Set network\.statistics = 0"
+    ):
+        Classifier(spec)
+
+
+@pytest.mark.parametrize("features", [STFT(scale="db"), LogMel(top_db=80.0)], ids=["stft", "top_db"])
+def test_decibels_of_every_kind_will_do(features: FeatureConfig, specs: dict[str, ModelSpec]) -> None:
+    model = Classifier(dataclasses.replace(specs["residual"], features=features)).eval()
+    assert torch.isfinite(model(torch.zeros(2, 30_000))).all()

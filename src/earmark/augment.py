@@ -12,9 +12,18 @@ from msgspec import Meta
 from torch import Tensor
 
 from earmark.errors import UserError
-from earmark.features import AMIN, MFCC, STFT, FeatureConfig, Features, LogMel, Waveform, check_settings
+from earmark.features import (
+    AMIN,
+    LN_PER_DB,
+    MFCC,
+    STFT,
+    FeatureConfig,
+    Features,
+    LogMel,
+    Waveform,
+    check_settings,
+)
 
-LN_PER_DB = math.log(10) / 10  # of power
 MIXSTYLE_BETA = 0.3
 MIXSTYLE_LEAST = 1e-3
 """A row's deviation below which it counts as even, and is not stretched to another's: its last bits are no sound."""

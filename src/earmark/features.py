@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from earmark.errors import UserError
 
+LN_PER_DB = math.log(10) / 10
+"""Natural logarithm of the power that a decibel stands for."""
 AMIN = 1e-7  # power added before the logarithm: silence is -70 dB, whatever else is in the clip
 AMIN_TOP_DB = 1e-10  # librosa's amin, used with top_db only
 TINY = 2.0**-100  # keeps the root of the power differentiable at 0; its own root is exact

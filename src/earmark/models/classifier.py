@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from earmark import settings
 from earmark.errors import UserError
-from earmark.features import FEATURES, FeatureConfig, Features, Waveform
+from earmark.features import FEATURES, MFCC, STFT, FeatureConfig, Features, LogMel, Waveform
 from earmark.models.crops import Cropping, scoring_crops
 from earmark.models.networks import NETWORKS, NetworkConfig
 from earmark.models.stages import Stages
@@ -69,6 +69,8 @@ class Classifier(nn.Module):
         self.backbone = stages.backbone
         self.pool = stages.pool
         self.l2 = stages.l2  # in a tuple, so that no weight is registered twice
+        if stages.statistics is not None:
+            _check_decibels(spec.features)
         self.statistics = stages.statistics
         self.widths = (stages.n_embedding, stages.n_statistics)
         self.head = nn.Linear(sum(self.widths), 1 if spec.task == "binary" else len(spec.classes))
@@ -128,6 +130,18 @@ class Classifier(nn.Module):
         crops = [self.crops(one) for one in features]
         scores = self.probabilities(self.classify(torch.cat(crops)))
         return torch.stack([part.mean(dim=0) for part in scores.split([len(c) for c in crops])])
+
+
+def _check_decibels(features: FeatureConfig) -> None:
+    """Refuses a branch on statistics of anything but decibels a band."""
+    if isinstance(features, MFCC) or not (
+        isinstance(features, LogMel) or (isinstance(features, STFT) and features.scale == "db")
+    ):
+        raise UserError(
+            "network.statistics",
+            f"found {type(features).__name__} features, wanted decibels: log-mel, or STFT with scale db",
+            "Set network.statistics = 0, or change the features.",
+        )
 
 
 def _check_length(frames: int, seconds: float, stages: Stages) -> None:

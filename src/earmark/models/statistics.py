@@ -1,4 +1,4 @@
-"""A branch beside a network: what is said of a whole clip by the mean and the spread of its features over time."""
+"""A branch beside a network: what the mean, the spread and the course of its features say of a clip."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from earmark.features import LN_PER_DB
+
 N_COSINES = 20
-"""Cosines over the rows (of decibels: a cepstrum) that are followed through time."""
+"""Cosines over the rows that are followed through time."""
 N_PARTS = 5
 """Places in the clip, from its beginning to its end, that the cosines are told of."""
+N_SHAPES = 5
 MOST = 5.0
 """Standard deviations beyond which a statistic is cut off: no clip is to be decided by one odd number."""
 NOISE = 0.3
@@ -56,13 +59,15 @@ class StatisticsBranch(nn.Module):
 
 
 class Statistics(nn.Module):
-    """Numbers that tell a clip's features from others, whatever their length; frames on the floor do not count.
+    """Numbers that tell a clip's decibels from others, whatever its length; frames on the floor do not count.
 
-    Of each row its mean, standard deviation, maximum and mean step from frame to frame; of the first cosines over
-    the rows (Davis and Mermelstein, 1980) mean, deviation and step, and how they differ from that mean around
-    `N_PARTS` places between the first frame and the last.
+    - of each row its mean, standard deviation and mean step from frame to frame, and its maximum
+    - the same of what shapes a frame's spectrum (Peeters, 2004): centroid, bandwidth, flatness, slope and level
+    - of the first cosines over the rows, the cepstrum (Davis and Mermelstein, 1980), mean, deviation and step, and how
+      they differ from that mean around `N_PARTS` places between the first frame and the last
+    - logarithm of the frames that count, the place of their middle by power, share of them within 10 dB of the loudest
 
-    Shape: `[B, C, F, N]` and the floor `[F]` -> `[B, length]`.
+    Shape: `[B, C, F, N]` in dB and the floor `[F]` -> `[B, length]`.
     """
 
     cosines: Tensor
@@ -72,7 +77,7 @@ class Statistics(nn.Module):
         n = min(N_COSINES, rows)
         angles = math.pi / rows * torch.arange(n)[:, None] * (torch.arange(rows) + 0.5)
         self.register_buffer("cosines", angles.cos() * math.sqrt(2 / rows), persistent=False)
-        self.length = 4 * rows + (3 + N_PARTS) * n
+        self.length = 4 * rows + 4 * N_SHAPES + (3 + N_PARTS) * n + 3
 
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
         """The statistics, one row a clip."""
@@ -80,23 +85,40 @@ class Statistics(nn.Module):
         there = (x > floor[:, None] + 1e-3).any(dim=1, keepdim=True)
         there = (there | ~there.any(dim=2, keepdim=True)).to(x.dtype)  # of silence every frame counts
         n = there.sum(dim=2)
-        cosines = self.cosines @ x
-        mean, spread, step = _moments(x, there, n)
-        maximum = torch.where(there > 0, x, x.amin(dim=(1, 2), keepdim=True)).amax(dim=2)
-        middle, sway, stride = _moments(cosines, there, n)
+        place = (there.cumsum(dim=2) - 0.5 * there) / n[..., None]
+        shape, cosines = spectral_shape(x), self.cosines @ x
+        mean, *others = _moments(cosines, there, n)
+        parts = [part - mean for part in _parts(cosines, there, place)]
         return torch.cat(
             [
+                *_moments(x, there, n),
+                _maximum(x, there),
+                *_moments(shape, there, n),
+                _maximum(shape, there),
                 mean,
-                spread,
-                maximum,
-                step,
-                middle,
-                sway,
-                stride,
-                *(part - middle for part in _parts(cosines, there, n)),
+                *others,
+                *parts,
+                n.log(),
+                *_over_time(shape[:, -1:], there, n, place),
             ],
             dim=1,
         )
+
+
+def spectral_shape(decibels: Tensor) -> Tensor:
+    """Centroid and bandwidth (rows as shares of all), flatness (dB), slope and level (dB) of each frame.
+
+    Shape: `[B, F, N]` -> `[B, N_SHAPES, N]`.
+    """
+    rows = torch.linspace(0, 1, decibels.shape[1], device=decibels.device)[:, None]
+    power = torch.exp(decibels * LN_PER_DB)
+    total = power.sum(dim=1, keepdim=True)
+    centroid = (power * rows).sum(dim=1, keepdim=True) / total
+    bandwidth = ((power * (rows - centroid).square()).sum(dim=1, keepdim=True) / total + 1e-6).sqrt()
+    level = total.log() / LN_PER_DB
+    flatness = decibels.mean(dim=1, keepdim=True) - level
+    slope = (decibels * (rows - 0.5)).mean(dim=1, keepdim=True)
+    return torch.cat([centroid, bandwidth, flatness, slope, level], dim=1)
 
 
 def _moments(x: Tensor, there: Tensor, n: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -107,8 +129,19 @@ def _moments(x: Tensor, there: Tensor, n: Tensor) -> tuple[Tensor, Tensor, Tenso
     return mean, (spread + 1e-6).sqrt(), steps.sum(dim=2) / n
 
 
-def _parts(x: Tensor, there: Tensor, n: Tensor) -> list[Tensor]:
+def _maximum(x: Tensor, there: Tensor) -> Tensor:
+    """Maximum of the rows of `[B, F, N]` over the frames that count."""
+    return torch.where(there > 0, x, x.amin(dim=(1, 2), keepdim=True)).amax(dim=2)
+
+
+def _parts(x: Tensor, there: Tensor, place: Tensor) -> list[Tensor]:
     """Means of `[B, F, N]` around places from beginning to end, weighted by how near a frame is."""
-    place = (there.cumsum(dim=2) - 0.5 * there) / n[..., None]
     weights = [(1 - (place * (N_PARTS - 1) - k).abs()).clamp_min(0) * there for k in range(N_PARTS)]
     return [(x * w).sum(dim=2) / w.sum(dim=2).clamp_min(1e-3) for w in weights]
+
+
+def _over_time(level: Tensor, there: Tensor, n: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Middle of the power, in [0, 1], and share of frames within 10 dB of the loudest, of levels `[B, 1, N]` in dB."""
+    power = torch.exp((level - level.amax(dim=2, keepdim=True)) * LN_PER_DB) * there
+    loud = (level > level.amax(dim=2, keepdim=True) - 10).to(level.dtype) * there
+    return (power * place).sum(dim=2) / power.sum(dim=2), loud.sum(dim=2) / n
