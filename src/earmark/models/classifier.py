@@ -72,7 +72,7 @@ class Classifier(nn.Module):
         if stages.statistics is not None:
             _check_decibels(spec.features)
         self.statistics = stages.statistics
-        self.widths = (stages.n_embedding, stages.n_statistics)
+        self.widths = (stages.n_embedding, stages.n_statistics)  # of the embedding's two parts
         self.head = nn.Linear(sum(self.widths), 1 if spec.task == "binary" else len(spec.classes))
 
     @property

@@ -44,7 +44,7 @@ class StatisticsBranch(nn.Module):
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
         """One vector a clip."""
         with torch.autocast(features.device.type, enabled=False):  # small steps of large decibels
-            x = self.statistics(features.float(), floor)
+            x = self.statistics(features.to(self.norm.weight.dtype), floor)
             x = self._standardised(x).clamp(-MOST, MOST)
         if self.training:
             x = x + NOISE * torch.randn_like(x)
