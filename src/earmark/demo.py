@@ -115,7 +115,7 @@ def _comparison(honest: Evaluation, leaking: Evaluation) -> str:
     return (
         f"\n{ours.name} on players never heard: {percent(ours.clips.value)} ({span(ours.clips)})"
         f"\n{theirs.name} with players on both sides: {percent(theirs.clips.value)} ({span(theirs.clips)})"
-        f"\nThe second figure is {gap:.0f} points higher and says nothing about a new player: only quote the first."
+        f"\nThe second figure ({gap:+.0f} points) says nothing about a new player: only quote the first."
     )
 
 
