@@ -310,6 +310,12 @@ def test_only_settings_on_waveforms_bypass_the_cache() -> None:
         (Augment(noise_snr_db=(20.0, 10.0)), LogMel(), "augment.noise_snr_db", r"found \[20.0, 10.0\]"),
         (Augment(), MFCC(), "augment.band_shift", "found 3, but MFCC features have no mel bands"),
         (Augment(band_shift=0), Waveform(), "augment.frequency_masks", "found 1, but Waveform rows"),
+        (
+            replace(OFF, freq_mixstyle=0.5),
+            Waveform(),
+            "augment.freq_mixstyle",
+            "found 0.5, but a waveform",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(

@@ -67,7 +67,7 @@ def test_the_shape_of_spectra_is_that_which_the_cheap_models_are_told() -> None:
 def test_cosines_over_the_rows_are_the_cepstrum_of_scipy() -> None:
     x = clips()
     found = Statistics(ROWS)(x, FLOOR).numpy()[:, CEPSTRUM:]
-    cepstrum = dct(x[:, 0].numpy().astype(np.float64), axis=1)[:, :N_COSINES] * np.sqrt(2 / ROWS) / 2
+    cepstrum = dct(x[:, 0].numpy().astype(np.float64), axis=1, norm="ortho")[:, :N_COSINES]
     np.testing.assert_allclose(found[:, :N_COSINES], cepstrum.mean(axis=2), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found[:, N_COSINES : 2 * N_COSINES], cepstrum.std(axis=2), rtol=1e-3)
 

@@ -66,7 +66,7 @@ def check_augment(config: Augment, features: FeatureConfig) -> None:
     """Refuses settings that cannot be, or that mean nothing for these features.
 
     Raises:
-        UserError: a value outside its range; a shift of mel bands or frequency masks without such rows.
+        UserError: a value outside its range; a shift of mel bands, frequency masks or Freq-MixStyle without such rows.
     """
     check_settings(config, "augment")
     if config.noise_snr_db is not None and not config.noise_snr_db[0] <= config.noise_snr_db[1]:
@@ -81,6 +81,9 @@ def check_augment(config: Augment, features: FeatureConfig) -> None:
     if config.frequency_masks and not (mel or isinstance(features, STFT)):
         problem = f"found {config.frequency_masks}, but {type(features).__name__} rows are no frequencies"
         raise UserError("augment.frequency_masks", problem, "Set frequency_masks = 0.")
+    if config.freq_mixstyle and isinstance(features, Waveform):
+        problem = f"found {config.freq_mixstyle:g}, but a waveform has no rows to mix"
+        raise UserError("augment.freq_mixstyle", problem, "Set freq_mixstyle = 0.")
 
 
 def augment_waveforms(waveforms: Tensor, config: Augment, generator: torch.Generator) -> Tensor:

@@ -138,7 +138,7 @@ class Features(nn.Module):
             filters = mel_filters(config, sample_rate)
             self.mel = _MelBands(filters)
         if isinstance(config, MFCC):
-            self.exact_dct = _dct(config.n_mels, config.n_mfcc)  # never leaves the processor
+            self.exact_dct = dct_matrix(config.n_mels, config.n_mfcc)  # never leaves the processor
             self.register_buffer("dct", self.exact_dct.float(), persistent=False)
         self.register_buffer("floor", _floor(config), persistent=False)
         self._n_rows = config.n_mels if isinstance(config, LogMel) and config.top_db else len(self.floor)
@@ -323,8 +323,8 @@ def _hz_to_mel(hz: float, mel_scale: str) -> float:
     return hz * 3 / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
 
 
-def _dct(n_mels: int, n_mfcc: int) -> Tensor:
-    """The first n_mfcc rows of the orthonormal DCT-II: `[n_mfcc, n_mels]`."""
+def dct_matrix(n_mels: int, n_mfcc: int) -> Tensor:
+    """The first n_mfcc rows of the orthonormal DCT-II: float64 `[n_mfcc, n_mels]`."""
     k, m = torch.arange(n_mfcc, dtype=torch.float64)[:, None], torch.arange(n_mels, dtype=torch.float64)
     dct = torch.cos(math.pi * k * (2 * m + 1) / (2 * n_mels)) * math.sqrt(2 / n_mels)
     dct[0] /= math.sqrt(2)

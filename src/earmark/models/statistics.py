@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earmark.features import LN_PER_DB
+from earmark.features import LN_PER_DB, dct_matrix
 
 N_COSINES = 20
 """Cosines over the rows that are followed through time."""
@@ -75,8 +73,7 @@ class Statistics(nn.Module):
     def __init__(self, rows: int) -> None:
         super().__init__()
         n = min(N_COSINES, rows)
-        angles = math.pi / rows * torch.arange(n)[:, None] * (torch.arange(rows) + 0.5)
-        self.register_buffer("cosines", angles.cos() * math.sqrt(2 / rows), persistent=False)
+        self.register_buffer("cosines", dct_matrix(rows, n).float(), persistent=False)
         self.length = 4 * rows + 4 * N_SHAPES + (3 + N_PARTS) * n + 3
 
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
