@@ -60,6 +60,17 @@ def test_a_short_clip_stands_somewhere_on_the_floor(model: Classifier) -> None:
     assert len(places) > 5
 
 
+def test_a_crop_of_a_padded_clip_holds_some_of_its_sound(model: Classifier) -> None:
+    clip = np.tile(model.features.floor.numpy(), (400, 1))
+    clip[20:70] = 1.0
+    own = batches(model, [400] * 64)
+    own.clips = [clip] * 64
+    crops = [crop for features, _ in own for crop in features[:, 0]]
+    assert all((crop == 1).any() for crop in crops)
+    own.clips = [np.tile(model.features.floor.numpy(), (400, 1))] * 64  # of silence alone, silence
+    assert all(torch.equal(x[0, 0], model.features.floor[:, None].expand(x.shape[2:])) for x, _ in own)
+
+
 def test_the_generator_alone_decides(model: Classifier) -> None:
     first, again, other = (list(batches(model, [300] * 9, seed=seed)) for seed in (1, 1, 2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))

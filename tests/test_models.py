@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from earmark.errors import UserError
-from earmark.features import LogMel
+from earmark.features import MFCC, STFT, FeatureConfig, Features, LogMel, Waveform
 from earmark.models import NETWORKS, Classifier, ModelSpec
-from earmark.models.crops import Cropping, scoring_crops
+from earmark.models.crops import Cropping, scoring_crops, sounding
 from earmark.models.residual import ResidualBlock
 from earmark.run import load_model, save_model
 
@@ -158,16 +158,54 @@ def test_a_crop_too_short_for_the_network_is_refused_in_words() -> None:
 def test_crops_cover_a_clip_from_end_to_end(length: int, n_frames: int, n_crops: int) -> None:
     x = torch.arange(length, dtype=torch.float32).expand(1, 2, length)
     crops = scoring_crops(x, n_frames, 16, torch.tensor([-7.0, -8.0]))
-    assert crops.shape == (n_crops, 1, 2, n_frames)
-    assert crops[0, 0, 0, 0] == 0
+    assert crops.values.shape == (n_crops, 1, 2, n_frames)
+    assert crops.values[0, 0, 0, 0] == 0
+    torch.testing.assert_close(crops.weights, torch.full((n_crops,), 1 / n_crops))
     if length >= n_frames:
-        assert crops[-1, 0, 0, -1] == length - 1
+        assert crops.values[-1, 0, 0, -1] == length - 1
     else:
-        assert crops[0, 0, :, -1].tolist() == [-7.0, -8.0]
+        assert crops.values[0, 0, :, -1].tolist() == [-7.0, -8.0]
 
 
 def test_a_waveform_is_padded_with_silence() -> None:
-    assert scoring_crops(torch.ones(1, 3), 5, 16, torch.zeros(1)).tolist() == [[[1, 1, 1, 0, 0]]]
+    assert scoring_crops(torch.ones(1, 3), 5, 16, torch.zeros(1)).values.tolist() == [[[1, 1, 1, 0, 0]]]
+
+
+def test_a_crop_counts_by_how_much_of_it_is_no_digital_silence() -> None:
+    floor = torch.tensor([-7.0, -8.0])
+    x = floor[:, None].repeat(1, 30)[None]
+    x[0, 1, :8] += 0.1  # one row is enough
+    crops = scoring_crops(x, 10, 16, floor)  # at 0, 5, 10, 15, 20
+    torch.testing.assert_close(crops.weights, torch.tensor([8, 3, 0, 0, 0]) / 11)
+    found = torch.rand(5, 4)
+    torch.testing.assert_close(crops.mean(found), (8 * found[0] + 3 * found[1]) / 11)
+    torch.testing.assert_close(crops.log_mean(found.log()), crops.mean(found).log())
+
+
+def test_of_nothing_but_silence_every_crop_counts() -> None:
+    crops = scoring_crops(torch.full((1, 2, 30), -7.0), 10, 16, torch.full((2,), -7.0))
+    torch.testing.assert_close(crops.weights, torch.full((5,), 0.2))
+
+
+@pytest.mark.parametrize(
+    "config", [Waveform(), STFT(n_fft=256), STFT(n_fft=256, scale="db"), LogMel(n_fft=256, n_mels=16), MFCC()]
+)
+def test_digital_silence_is_told_from_the_quietest_sound(config: FeatureConfig) -> None:
+    features = Features(config, 8000)
+    quiet = torch.randint(-1, 2, (1, 8000), generator=torch.Generator().manual_seed(0)) / 2**15
+    assert not sounding(features(torch.zeros(1, 8000)), features.floor).any()
+    assert sounding(features(quiet), features.floor).float().mean() > 0.5
+
+
+def test_crops_of_zeros_behind_a_clip_have_no_say_in_its_scores(spec: ModelSpec) -> None:
+    model, x = Classifier(spec).eval(), waveforms(spec, 1)
+    padded = torch.nn.functional.pad(x, (0, 4 * x.shape[1]))
+    crops = model.crops(model.features(padded)[0])
+    assert len(crops) > 5
+    assert crops.weights[0] > 0.6
+    assert (crops.weights[3:] == 0).all()
+    heard = model.probabilities(model.classify(crops.values[:3]))
+    torch.testing.assert_close(model.scores(padded)[0], crops.weights[:3] @ heard, rtol=1e-4, atol=1e-5)
 
 
 # -- the residual network -----------------------------------------------------------------------------------

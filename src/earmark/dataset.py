@@ -12,7 +12,10 @@ from torch.utils.data import Dataset
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.features import Features, Waveform
-from earmark.models.crops import Cropping, pad_end
+from earmark.models.crops import Cropping, pad_end, sounding
+
+DRAWS = 32
+"""Of a crop at most, until there is sound in it."""
 
 
 class TrainingBatches:
@@ -41,7 +44,7 @@ class TrainingBatches:
         self.generator = generator
         self.n_batches = max(1, round(len(clips) / batch_size))
         self.min_frames, self.max_frames = crop_lengths(features, cropping)
-        self._floor = features.floor.cpu().numpy()
+        self._floor = features.floor.cpu()
         self._one_dimensional = isinstance(features.config, Waveform)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -58,14 +61,21 @@ class TrainingBatches:
         return as_features(frames, self._one_dimensional)
 
     def _crop(self, clip: NDArray[np.float32], row: NDArray[np.float32]) -> None:
-        """Put a random crop of `clip` into `row`; a shorter clip stands anywhere in it, on the floor."""
+        """Put a random crop of `clip` into `row`; a shorter clip stands anywhere in it, on the floor.
+
+        A crop of nothing but digital silence, as recordings are padded with, is drawn again: it tells no class.
+        """
         spare = len(clip) - len(row)
-        at = self._draw(0, abs(spare))
-        if spare >= 0:
-            row[:] = clip[at : at + len(row)]
-        else:
-            row[:] = self._floor
+        if spare < 0:
+            at = self._draw(0, -spare)
+            row[:] = self._floor.numpy()
             row[at : at + len(clip)] = clip
+            return
+        for _ in range(DRAWS):
+            at = self._draw(0, spare)
+            row[:] = clip[at : at + len(row)]
+            if not spare or sounding(torch.from_numpy(row.T), self._floor).any():
+                return
 
     def _draw(self, low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=self.generator))

@@ -21,6 +21,7 @@ from earmark.devices import choose_device, keep_freed_memory, using_threads
 from earmark.errors import UserError
 from earmark.files import check_place, replacing
 from earmark.models import Classifier, ModelSpec
+from earmark.models.crops import Crops
 from earmark.recording import printable
 from earmark.run import load_model, open_run
 from earmark.scan import scan
@@ -203,17 +204,16 @@ def score_clips(model: Classifier, clips: ClipFeatures) -> NDArray[np.float32]:
     device = next(model.parameters()).device
     scores = np.full((len(clips), len(model.spec.classes)), np.nan, np.float32)
     for batch in _batches(model, clips):
-        crops = torch.cat([crops for _, crops in batch]).to(device)
-        found = model.probabilities(model.classify(crops)).float().cpu()
-        for (i, part), own in zip(batch, found.split([len(crops) for _, crops in batch]), strict=True):
-            assert len(part) == len(own)
-            scores[i] = own.mean(dim=0).numpy()
+        together = torch.cat([crops.values for _, crops in batch]).to(device)
+        found = model.probabilities(model.classify(together)).float().cpu()
+        for (i, crops), own in zip(batch, found.split([len(crops) for _, crops in batch]), strict=True):
+            scores[i] = crops.mean(own).numpy()
     return scores
 
 
-def _batches(model: Classifier, clips: ClipFeatures) -> Iterator[list[tuple[int, torch.Tensor]]]:
-    """Clips with their crops `[K, C, F, crop_frames]`, about `CROPS_A_BATCH` crops together."""
-    batch: list[tuple[int, torch.Tensor]] = []
+def _batches(model: Classifier, clips: ClipFeatures) -> Iterator[list[tuple[int, Crops]]]:
+    """Clips with their crops, about `CROPS_A_BATCH` crops together."""
+    batch: list[tuple[int, Crops]] = []
     for i in np.flatnonzero(clips.good()).tolist():
         features = as_features(np.array(clips[i])[None], model.one_dimensional)[0]
         batch.append((i, model.crops(features)))

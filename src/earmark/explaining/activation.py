@@ -30,11 +30,11 @@ def feature_heat(heard: Heard) -> tuple[Tensor, Tensor]:
     check_has_maps(model)
     features = model.features(heard.spectrum.waveform[None])[0]
     crops = model.crops(features)
-    maps = model.backbone(model.normalisation(crops)).detach().requires_grad_()
+    maps = model.backbone(model.normalisation(crops.values)).detach().requires_grad_()
     with torch.enable_grad():
         # clone: a pool may write into its input
-        yes, no = log_probabilities(model.spec.task, model.head(model.join(model.pool(maps.clone()), crops)))
-        yes, no = (logs.logsumexp(dim=0, keepdim=True) for logs in (yes, no))
+        logits = model.head(model.join(model.pool(maps.clone()), crops.values))
+        yes, no = (crops.log_mean(logs)[None] for logs in log_probabilities(model.spec.task, logits))
         gradient = torch.autograd.grad(log_odds(heard.question, yes, no).sum(), maps)[0]
     places = tuple(range(2, maps.dim()))
     weights = gradient.mean(dim=places, keepdim=True)

@@ -116,8 +116,9 @@ def _feature_gradient(heard: Heard, features: Tensor) -> Tensor:
     """Size of the gradient in the features `[rows, frames]`, as a share of its highest; of waveforms one row."""
     model, whole = heard.model, features.clone().requires_grad_()
     with torch.enable_grad():
-        yes, no = log_probabilities(model.spec.task, model.classify(model.crops(whole[0])))
-        yes, no = (logs.logsumexp(dim=0, keepdim=True) for logs in (yes, no))
+        crops = model.crops(whole[0])
+        logs = log_probabilities(model.spec.task, model.classify(crops.values))
+        yes, no = (crops.log_mean(one)[None] for one in logs)
         gradient = torch.autograd.grad(log_odds(heard.question, yes, no).sum(), whole)[0][0].abs()
     rows = gradient if gradient.dim() == 2 else gradient[0]
     return rows / rows.max().clamp_min(1e-30)
@@ -160,8 +161,8 @@ def draw_filters(model: Classifier) -> bytes | None:
 def draw_activations(heard: Heard) -> bytes:
     """The backbone's maps of the clip's first crop, the strongest first; of dense networks the embedding."""
     model = heard.model
-    crops = model.normalisation(model.crops(model.features(heard.spectrum.waveform[None])[0]))
-    maps = model.backbone(crops[:1])
+    crops = model.crops(model.features(heard.spectrum.waveform[None])[0])
+    maps = model.backbone(model.normalisation(crops.values[:1]))
     if isinstance(model.backbone, nn.Identity):
         values = model.pool(maps.clone())[0][:, None, None].cpu().numpy()
         return mapcharts.tiles(

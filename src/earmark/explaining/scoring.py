@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -69,9 +68,13 @@ def log_scores(model: Classifier, waveforms: Tensor) -> tuple[Tensor, Tensor]:
     """
     features = model.features(waveforms)
     crops = [model.crops(one) for one in features]
-    yes, no = log_probabilities(model.spec.task, model.classify(torch.cat(crops)))
+    logs = log_probabilities(model.spec.task, model.classify(torch.cat([one.values for one in crops])))
     sizes = [len(one) for one in crops]
-    return _mean(yes, sizes), _mean(no, sizes)
+    yes, no = (
+        torch.stack([one.log_mean(part) for one, part in zip(crops, of_all.split(sizes), strict=True)])
+        for of_all in logs
+    )
+    return yes, no
 
 
 def log_probabilities(task: Task, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,8 +93,3 @@ def log_odds(question: Question, yes: Tensor, no: Tensor) -> Tensor:
     """What is explained, `[B]`: log-odds of the target's score, or of the two classes' scores to each other."""
     other = no[:, question.target] if question.against is None else yes[:, question.against]
     return yes[:, question.target] - other
-
-
-def _mean(logs: Tensor, sizes: list[int]) -> Tensor:
-    """Logarithm of the mean over each waveform's crops: `[sum of sizes, n]` -> `[len(sizes), n]`."""
-    return torch.stack([part.logsumexp(dim=0) - math.log(len(part)) for part in logs.split(sizes)])

@@ -30,6 +30,7 @@ def embed(table: ClipTable, path: Path, progress: bool = False) -> Described:
     values = np.full((len(table), model.head.in_features), np.nan)
     for i in np.flatnonzero(found.good()):
         features = as_features(np.array(found[i])[None], model.one_dimensional)[0]
-        values[i] = model.embed(model.crops(features)).double().mean(dim=0).numpy()
+        crops = model.crops(features)
+        values[i] = crops.mean(model.embed(crops.values).double()).numpy()
     names = tuple(f"embedding_{i}" for i in range(values.shape[1]))
     return Described(names, values, f"{values.shape[1]} numbers that the network of {path} makes of a clip")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from earmark import settings
 from earmark.errors import UserError
 from earmark.features import FEATURES, MFCC, STFT, FeatureConfig, Features, LogMel, Waveform
-from earmark.models.crops import Cropping, scoring_crops
+from earmark.models.crops import Cropping, Crops, scoring_crops
 from earmark.models.networks import NETWORKS, NetworkConfig
 from earmark.models.stages import Stages
 from earmark.normalisation import Normalisation, NormalisationKind
@@ -120,16 +120,17 @@ class Classifier(nn.Module):
             return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=1)
         return torch.sigmoid(logits)
 
-    def crops(self, features: torch.Tensor) -> torch.Tensor:
+    def crops(self, features: torch.Tensor) -> Crops:
         """The crops `[K, C, F, crop_frames]` of one clip's features `[C, F, N]` that its score is the mean of."""
         return scoring_crops(features, self.crop_frames, self.spec.cropping.max_crops, self.features.floor)
 
     def scores(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Scores `[B, n_classes]` of waveforms `[B, T]`: the mean over the crops of each."""
+        """Scores `[B, n_classes]` of waveforms `[B, T]`: the weighted mean over the crops of each."""
         features = self.features(waveform)
         crops = [self.crops(one) for one in features]
-        scores = self.probabilities(self.classify(torch.cat(crops)))
-        return torch.stack([part.mean(dim=0) for part in scores.split([len(c) for c in crops])])
+        scores = self.probabilities(self.classify(torch.cat([one.values for one in crops])))
+        parts = scores.split([len(one) for one in crops])
+        return torch.stack([one.mean(part) for one, part in zip(crops, parts, strict=True)])
 
 
 def _check_decibels(features: FeatureConfig) -> None:

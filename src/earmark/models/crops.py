@@ -21,7 +21,37 @@ class Cropping:
     """The most crops that one clip's score is the mean of; they overlap by half where there are fewer."""
 
 
-def scoring_crops(features: torch.Tensor, n_frames: int, max_crops: int, floor: torch.Tensor) -> torch.Tensor:
+@dataclass(frozen=True)
+class Crops:
+    """Crops over the whole of one clip, and what each counts for in its score."""
+
+    values: torch.Tensor
+    """`[K, ..., n_frames]`, K from 1 on."""
+    weights: torch.Tensor
+    """`[K]`, the share of a crop's frames that hold sound, by their sum: padding of a recording tells no class."""
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def mean(self, found: torch.Tensor) -> torch.Tensor:
+        """Weighted mean `[n]` of what was found in each crop `[K, n]`."""
+        return (found * self.weights.to(found)[:, None]).sum(dim=0)
+
+    def log_mean(self, logs: torch.Tensor) -> torch.Tensor:
+        """Logarithm of the weighted mean `[n]` of what has the logarithms `[K, n]`."""
+        return (logs + self.weights.to(logs).log()[:, None]).logsumexp(dim=0)
+
+
+def sounding(features: torch.Tensor, floor: torch.Tensor) -> torch.Tensor:
+    """Frames that are not digital silence: bool `[..., 1, N]` of features `[..., F, N]` with their floor `[F]`.
+
+    With `top_db` silence is no number of its own, and every frame of a clip with sound counts as sound.
+    """
+    rounding = 1e-5 * floor.abs().max()
+    return ((features - floor[:, None]).abs() > rounding).any(dim=-2, keepdim=True)
+
+
+def scoring_crops(features: torch.Tensor, n_frames: int, max_crops: int, floor: torch.Tensor) -> Crops:
     """Crops over the whole of a clip, from its first frame to its last.
 
     Args:
@@ -30,15 +60,15 @@ def scoring_crops(features: torch.Tensor, n_frames: int, max_crops: int, floor: 
         max_crops: the most crops; a clip that half-overlapping ones of this number do not cover is
             heard at evenly spaced places.
         floor: what silence gives, `[F]`; pads a clip that is shorter than a crop at its end.
-
-    Returns:
-        `[K, ..., n_frames]`, K from 1 to `max_crops`.
     """
     length = features.shape[-1]
     if length <= n_frames:
-        return pad_end(features, n_frames, floor)[None]
+        return Crops(pad_end(features, n_frames, floor)[None], torch.ones(1, device=features.device))
     starts = crop_starts(length, n_frames, max_crops)
-    return torch.stack([features[..., start : start + n_frames] for start in starts])
+    values = torch.stack([features[..., start : start + n_frames] for start in starts])
+    shares = sounding(values, floor).flatten(1).float().mean(dim=1)
+    shares = torch.where(shares.sum() > 0, shares, 1.0)
+    return Crops(values, shares / shares.sum())
 
 
 def crop_starts(length: int, n_frames: int, max_crops: int) -> list[int]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earmark.features import LN_PER_DB, dct_matrix
+from earmark.models.crops import sounding
 
 N_COSINES = 20
 """Cosines over the rows that are followed through time."""
@@ -79,7 +80,7 @@ class Statistics(nn.Module):
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
         """The statistics, one row a clip."""
         x = features.mean(dim=1)
-        there = (x > floor[:, None] + 1e-3).any(dim=1, keepdim=True)
+        there = sounding(x, floor)
         there = (there | ~there.any(dim=2, keepdim=True)).to(x.dtype)  # of silence every frame counts
         n = there.sum(dim=2)
         place = (there.cumsum(dim=2) - 0.5 * there) / n[..., None]
