@@ -19,6 +19,7 @@ from earmark.augment import (
     check_augment,
     freq_mixstyle,
     mix,
+    random_filter,
     roll_time,
     shift_bands,
     spec_augment,
@@ -91,7 +92,15 @@ def test_all_off_changes_nothing(config: FeatureConfig) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"gain_db": 10}, {"time_shift": 0.5}, {"band_shift": 3}, {"time_masks": 1}, {"mixup": 1.0}]
+    "setting",
+    [
+        {"gain_db": 10},
+        {"filter_db": 6},
+        {"time_shift": 0.5},
+        {"band_shift": 3},
+        {"time_masks": 1},
+        {"mixup": 1.0},
+    ],
 )
 def test_every_clip_gets_a_draw_of_its_own(setting: dict[str, Any]) -> None:
     x = MEL(noise(1)).expand(32, 1, 64, -1) + torch.arange(32).view(-1, 1, 1, 1)
@@ -127,6 +136,38 @@ def test_near_the_floor_gain_follows_the_floor() -> None:
     quiet = noise(2, level=2e-4)
     changed = change_level(MEL(quiet), torch.full((2, 1), 10.0), MEL)
     torch.testing.assert_close(changed, MEL(quiet * 10**0.5), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "config", [LogMel(n_fft=512, n_mels=20), STFT(n_fft=64), STFT(n_fft=64, scale="db")], ids=str
+)
+def test_a_gain_for_each_row_is_the_gain_of_that_row(config: FeatureConfig) -> None:
+    features = Features(config, RATE)
+    x = features(noise(3))
+    gains = torch.linspace(-9, 9, 3 * x.shape[2]).view(3, -1)
+    changed = change_level(x, gains, features)
+    for row in range(x.shape[2]):
+        alone = change_level(x, gains[:, row : row + 1], features)
+        torch.testing.assert_close(changed[:, :, row], alone[:, :, row])
+
+
+def test_a_random_filter_is_smooth_and_fills_its_range() -> None:
+    curves = random_filter(6.0, torch.zeros(4000, 1, 41, 2), seeded())
+    assert curves.shape == (4000, 41)
+    assert float(curves.min()) == pytest.approx(-6, abs=0.05)
+    assert float(curves.max()) == pytest.approx(6, abs=0.05)
+    assert float(curves.mean()) == pytest.approx(0, abs=0.1)
+    bends = curves.diff(n=2, dim=1).abs() > 1e-3
+    assert (bends.any(dim=0).nonzero()[:, 0] + 1).tolist() == [10, 20, 30]  # straight from knot to knot
+
+
+def test_a_filter_is_passed_over_where_rows_are_no_frequencies() -> None:
+    for config in (MFCC(n_mels=64), Waveform()):
+        features = Features(config, RATE)
+        x = features(noise())
+        assert torch.equal(
+            augment_features(x, one_hot(), replace(OFF, filter_db=6), features, seeded())[0], x
+        )
 
 
 def test_gains_fill_their_range_on_both_sides() -> None:
@@ -310,6 +351,12 @@ def test_only_settings_on_waveforms_bypass_the_cache() -> None:
         (Augment(noise_snr_db=(20.0, 10.0)), LogMel(), "augment.noise_snr_db", r"found \[20.0, 10.0\]"),
         (Augment(), MFCC(), "augment.band_shift", "found 3, but MFCC features have no mel bands"),
         (Augment(band_shift=0), Waveform(), "augment.frequency_masks", "found 1, but Waveform rows"),
+        (
+            replace(OFF, filter_db=6.0),
+            MFCC(),
+            "augment.filter_db",
+            "found 6, but MFCC rows are no frequencies",
+        ),
         (
             replace(OFF, freq_mixstyle=0.5),
             Waveform(),

@@ -24,6 +24,7 @@ from earmark.features import (
     check_settings,
 )
 
+FILTER_KNOTS = 5
 MIXSTYLE_BETA = 0.3
 MIXSTYLE_LEAST = 1e-3
 """A row's deviation below which it counts as even, and is not stretched to another's: its last bits are no sound."""
@@ -35,6 +36,8 @@ class Augment:
 
     gain_db: Annotated[float, Meta(ge=0)] = 10.0
     """Level: each clip's features become those of the clip made louder or softer, up to this many dB."""
+    filter_db: Annotated[float, Meta(ge=0)] = 0.0
+    """Colour: each clip's STFT or log-mel goes through a smooth filter of its own, up to this many dB either way."""
     time_shift: Annotated[float, Meta(ge=0, le=1)] = 0.1
     """Each crop is rolled forward or backward, up to this fraction of its length; ends join up."""
     band_shift: Annotated[int, Meta(ge=0)] = 3
@@ -66,24 +69,35 @@ def check_augment(config: Augment, features: FeatureConfig) -> None:
     """Refuses settings that cannot be, or that mean nothing for these features.
 
     Raises:
-        UserError: a value outside its range; a shift of mel bands, frequency masks or Freq-MixStyle without such rows.
+        UserError: a value outside its range; a shift of mel bands, a filter, frequency masks or Freq-MixStyle
+            where rows are none.
     """
     check_settings(config, "augment")
     if config.noise_snr_db is not None and not config.noise_snr_db[0] <= config.noise_snr_db[1]:
         problem = f"found {list(config.noise_snr_db)}, wanted [least, most]"
         raise UserError("augment.noise_snr_db", problem, "Swap the two.")
-    mel = isinstance(features, LogMel) and not isinstance(features, MFCC)
-    if config.band_shift and not mel:
+    if config.band_shift and not _has_mel_bands(features):
         problem = (
             f"found {config.band_shift}, but {type(features).__name__} features have no mel bands to shift"
         )
         raise UserError("augment.band_shift", problem, "Set band_shift = 0.")
-    if config.frequency_masks and not (mel or isinstance(features, STFT)):
-        problem = f"found {config.frequency_masks}, but {type(features).__name__} rows are no frequencies"
-        raise UserError("augment.frequency_masks", problem, "Set frequency_masks = 0.")
+    for name in ("frequency_masks", "filter_db"):
+        value = getattr(config, name)
+        if value and not _has_frequencies(features):
+            problem = f"found {value:g}, but {type(features).__name__} rows are no frequencies"
+            raise UserError(f"augment.{name}", problem, f"Set {name} = 0.")
     if config.freq_mixstyle and isinstance(features, Waveform):
         problem = f"found {config.freq_mixstyle:g}, but a waveform has no rows to mix"
         raise UserError("augment.freq_mixstyle", problem, "Set freq_mixstyle = 0.")
+
+
+def _has_mel_bands(features: FeatureConfig) -> bool:
+    return isinstance(features, LogMel) and not isinstance(features, MFCC)
+
+
+def _has_frequencies(features: FeatureConfig) -> bool:
+    """Whether rows are frequencies, in their order."""
+    return isinstance(features, STFT) or _has_mel_bands(features)
 
 
 def augment_waveforms(waveforms: Tensor, config: Augment, generator: torch.Generator) -> Tensor:
@@ -113,7 +127,7 @@ def augment_waveforms(waveforms: Tensor, config: Augment, generator: torch.Gener
 def augment_features(
     x: Tensor, targets: Tensor, config: Augment, features: Features, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Gain, shift in time, shift of mel bands and mixup, in this order, before the normalisation.
+    """Gain and filter, shift in time, shift of mel bands and mixup, in this order, before the normalisation.
 
     Args:
         x: features `[B, C, F, N]`, of waveforms `[B, 1, T]`.
@@ -125,12 +139,13 @@ def augment_features(
     Returns:
         New features and targets of the same shapes.
     """
-    if config.gain_db:
-        x = change_level(x, _between(-config.gain_db, config.gain_db, x, generator), features)
+    gain_db = _gains(x, config, features, generator)
+    if gain_db is not None:
+        x = change_level(x, gain_db, features)
     if config.time_shift:
         most = round(config.time_shift * x.shape[-1])
         x = roll_time(x, _integers(-most, most, x, generator))
-    if config.band_shift and isinstance(features.config, LogMel) and not isinstance(features.config, MFCC):
+    if config.band_shift and _has_mel_bands(features.config):
         x = shift_bands(x, _integers(-config.band_shift, config.band_shift, x, generator))
     if config.mixup:
         weight = _beta(config.mixup, x, generator)
@@ -139,14 +154,36 @@ def augment_features(
     return x, targets
 
 
+def _gains(x: Tensor, config: Augment, features: Features, generator: torch.Generator) -> Tensor | None:
+    """Decibels that each clip is made louder by, `[B, 1]`, or each of its rows, `[B, F]`; None: by none."""
+    gain_db = None
+    if config.gain_db:
+        gain_db = _between(-config.gain_db, config.gain_db, x, generator)
+    if config.filter_db and _has_frequencies(features.config):
+        curve = random_filter(config.filter_db, x, generator)
+        gain_db = curve if gain_db is None else gain_db + curve
+    return gain_db
+
+
+def random_filter(most_db: float, x: Tensor, generator: torch.Generator) -> Tensor:
+    """A gain for every row of each clip of `[B, C, F, N]`, in dB: `[B, F]`.
+
+    Straight lines between `FILTER_KNOTS` gains, even over the rows and each uniform in +-most_db, as the linear type
+    of FilterAugment (Nam et al., 2022), whose knots are at random: other microphones, rooms and instruments.
+    """
+    at_knots = torch.rand(len(x), 1, FILTER_KNOTS, generator=generator, device=x.device, dtype=x.dtype)
+    gains = torch.nn.functional.interpolate(at_knots, x.shape[2], mode="linear", align_corners=True)
+    return most_db * (2 * gains[:, 0] - 1)
+
+
 def change_level(x: Tensor, gain_db: Tensor, features: Features) -> Tensor:
-    """Features of the same clips gain_db `[B, 1]` louder.
+    """Features of the same clips gain_db louder: `[B, 1]`, or `[B, F]` for each row of an STFT or log-mel.
 
     Exact where features tell power: decibels above the fixed floor are `10 log10(p + 1e-7)`, so p is scaled
     and silence stays silence; with top_db the peak moves, and with it the floor. Of MFCCs only coefficient
     0, the mean of the log-mel, moves: what the floor does to quiet bands is not known any more.
     """
-    gain_db = gain_db.view(-1, *[1] * (x.dim() - 1))
+    gain_db = gain_db.unflatten(1, (1, -1, 1)) if x.dim() == 4 else gain_db[..., None]
     config = features.config
     if isinstance(config, Waveform) or (isinstance(config, STFT) and config.scale == "magnitude"):
         return x * _amplitude(gain_db)
@@ -231,8 +268,7 @@ def spec_augment(x: Tensor, config: Augment, features: Features, generator: torc
         spans = _spans(config.time_masks, longest, x.shape[-1], x, generator)
         blanks.append(spans.view(len(x), *[1] * (x.dim() - 2), -1))
     widest = min(config.frequency_mask_bands, x.shape[-2] // 2)
-    frequencies = isinstance(features.config, STFT | LogMel) and not isinstance(features.config, MFCC)
-    if config.frequency_masks and widest and frequencies:
+    if config.frequency_masks and widest and _has_frequencies(features.config):
         blanks.append(_spans(config.frequency_masks, widest, x.shape[-2], x, generator)[:, None, :, None])
     if not blanks:
         return x

@@ -51,7 +51,7 @@ class Audio:
     crop_min_seconds: Annotated[float, Meta(gt=0)] | None = None
     """Length of the shortest crop in training, in seconds; none: all of one length."""
     max_crops: Annotated[int, Meta(ge=1)] = 16
-    """The most crops that one clip's score is the mean of."""
+    """The most crops that one clip's score is the mean of, each by the share of it that is no digital silence."""
 
 
 @dataclass(frozen=True)
