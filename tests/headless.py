@@ -142,16 +142,22 @@ class Browser:
 
     def ask(self, expression: str) -> Any:
         """The value of an expression in the page."""
-        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        answer = self._evaluate(expression)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 30.0) -> None:
-        """Wait until an expression is true."""
+    def wait(self, expression: str, seconds: float = 60.0) -> None:
+        """Wait until an expression is true; one that fails may come true yet, when a page is half loaded."""
         until = time.monotonic() + seconds
-        while not self.ask(expression):
-            assert time.monotonic() < until, f"never true: {expression}"
+        while True:
+            answer = self._evaluate(expression)
+            if "exceptionDetails" not in answer and answer["result"].get("value"):
+                return
+            assert time.monotonic() < until, f"never true: {expression}: {answer}"
             time.sleep(0.05)
+
+    def _evaluate(self, expression: str) -> dict[str, Any]:
+        return self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
 
     def press(self, key: str, code: str = "", modifiers: int = 0) -> None:
         """Press and release a key; modifiers: 1 alt, 2 control, 8 shift."""
