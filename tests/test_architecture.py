@@ -18,7 +18,7 @@ FLOORS = [
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
     {"features", "normalisation", "augment", "metrics", "intervals", "lettering", "canvas", "synthesis"},
     {"drawing", "charts", "runcharts", "mapcharts"},
-    {"models", "clips", "cutting", "splits", "stratify", "recipe", "losses", "optimisation"},
+    {"models", "clips", "cutting", "splits", "leakage", "stratify", "recipe", "losses", "optimisation"},
     {"run", "layouts", "cache", "dataset", "probing", "describing"},
     {
         "prediction",

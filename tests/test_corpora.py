@@ -19,7 +19,8 @@ from earmark.clips import ClipTable, read_clips, write_clips
 from earmark.errors import UserError
 from earmark.layouts import LAYOUTS, How, describe, import_folder
 from earmark.layouts.environment import ESC10, ESC50
-from earmark.splits import SPLITS, SplitSettings, assign, audit
+from earmark.leakage import audit
+from earmark.splits import SPLITS, SplitSettings, assign
 
 RATE = 8000
 PAIR = How(classes=("classical", "rock"))

@@ -15,9 +15,10 @@ from earmark.clips import ClipTable
 from earmark.cutting import Cutting
 from earmark.errors import UserError
 from earmark.evaluation import describe, evaluate
+from earmark.leakage import audit
 from earmark.recipe import Recipe
 from earmark.run import Run, open_run
-from earmark.splits import SplitSettings, assign, audit, learnt_from
+from earmark.splits import SplitSettings, assign, learnt_from
 from earmark.training import Options
 
 QUIET: Callable[[str], None] = lambda line: None  # noqa: E731

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,35 +12,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.model_selection import StratifiedGroupKFold
 
-from earmark.clips import ClipTable, clips_from, regrouped
+from earmark.clips import ClipTable, regrouped
 from earmark.errors import UserError
 from earmark.layouts import import_folder
-from earmark.splits import (
-    SplitSettings,
-    assign,
-    audit,
-    check_classes,
-    check_grouping,
-    crosstab,
-    other_groupings,
-    units,
-)
+from earmark.leakage import audit, check_classes
+from earmark.splits import SplitSettings, assign, crosstab, other_groupings, units
 from earmark.stratify import divide
-from earmark.tables import TextTable
+from rows import clips
 
 SETTINGS = SplitSettings()
-
-
-def clips(label: Sequence[str] | None = None, **columns: Sequence[str]) -> ClipTable:
-    """A table of text columns; files are their own recordings unless given."""
-    n = len(label or next(iter(columns.values())))
-    columns.setdefault("file", [f"{i:04}.wav" for i in range(n)])
-    if label is not None:
-        columns["label"] = label
-    frame = pd.DataFrame({name: pd.Series(list(cells), dtype=object) for name, cells in columns.items()})
-    if frame["file"].duplicated().any():
-        frame["start"] = np.arange(n, dtype=float)
-    return clips_from(TextTable(frame, "here"), Path("/sounds"))
 
 
 def songs(n_songs: int, n_clips: int, n_classes: int = 2) -> ClipTable:
@@ -368,63 +347,7 @@ def test_three_recordings_a_class_are_one_a_split() -> None:
     assert crosstab(assign(clips("xxxyyy"), SETTINGS)).to_numpy().tolist() == [[1, 1, 1]] * 2
 
 
-# -- the audit ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("column", ["group", "artist"])
-def test_a_planted_leak_is_named_with_a_file_from_each_side(column: str) -> None:
-    table = clips("xyxyxy", split=["train"] * 3 + ["test"] * 3).with_column(
-        column, ["a", "b", "c", "d", "b", ""]
-    )
-    with pytest.raises(
-        UserError, match=rf"{column} 'b' is in train \('0001.wav'\) and in test \('0004.wav'\)\. "
-    ):
-        audit(table)
-
-
-def test_a_recording_on_two_sides_is_named_with_its_times() -> None:
-    table = clips("xyxy", file=["a", "b", "a", "c"], split=["train", "train", "valid", "test"])
-    with pytest.raises(UserError, match=r"recording 'a' is in train \('a'\) and in valid \('a' from 2 s\)"):
-        audit(table)
-
-
-def test_the_same_sound_on_two_sides_is_named() -> None:
-    table = clips("xyxy", split=["train", "train", "test", "test"])
-    with pytest.raises(
-        UserError, match=r"the same sound is in train \('0000.wav'\) and in test \('0003.wav'\)"
-    ):
-        audit(table, ["h1", None, "", "h1"])
-    with pytest.raises(UserError, match="there are 1 more such cases"):
-        audit(table, ["h1", "h2", "h2", "h1"])
-    audit(table, ["h1", "h1", "h2", None])
-
-
-def test_empty_cells_do_not_leak() -> None:
-    audit(
-        clips(
-            "xyxy", group=["", "", "", ""], artist=["", "a", "", ""], split=["train", "train", "test", "test"]
-        )
-    )
-
-
 # -- classes ------------------------------------------------------------------------------------------------
-
-
-def test_a_class_that_a_split_lacks_is_an_error_or_a_warning() -> None:
-    def table(*splits: str) -> ClipTable:
-        return clips("xxxyyy", split=splits)
-
-    with pytest.raises(
-        UserError, match="split 'train': it has no clip of class 'y', so that it cannot be learnt"
-    ):
-        check_classes(table("train", "valid", "test", "valid", "valid", "test"))
-    with pytest.raises(
-        UserError, match="split 'test': it has no clip of class 'x', 'y', so that they cannot be tested"
-    ):
-        check_classes(table(*["train", "valid", "train"] * 2))
-    assert check_classes(table(*["train", "valid", "test"] * 2)) == []
-    (warning,) = check_classes(table("train", "valid", "test", "train", "train", "test"))
-    assert "'valid' has no clip of class 'y'" in warning
 
 
 def test_the_crosstab_counts_clips() -> None:
@@ -474,16 +397,6 @@ def test_one_player_a_class_is_said(real_data: Path) -> None:
     words = "all its clips belong to group 'weresax'.*--group pitch"
     with pytest.raises(UserError, match=words):
         assign(table, SETTINGS)
-
-
-def test_groups_that_were_set_aside_are_not_forgotten() -> None:
-    before = clips(
-        ["a"] * 12 + ["b"] * 12, group=["p1"] * 12 + ["p2"] * 12, pitch=[str(i % 6) for i in range(24)]
-    )
-    after = assign(regrouped(before, "pitch"), SETTINGS)
-    (warning,) = check_grouping(after)
-    assert "'p1', 'p2'" in warning and "not new ones" in warning
-    assert check_grouping(assign(before.with_column("group", [str(i) for i in range(24)]), SETTINGS)) == []
 
 
 def test_without_a_share_for_validation_all_other_clips_train() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark import audio, baselines, explaining, findings, intervals, logbook, splits
+from earmark import audio, baselines, explaining, findings, intervals, leakage, logbook
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.errors import UserError
@@ -228,7 +228,7 @@ def _leak(run: Run, scored: Scored, train: ClipTable, own_test: bool) -> Leak:
                 "leaks",
                 f"{shared} of the {len(scored.table)} clips are, or belong to, clips that it trained on",
             )
-    known = splits.check_grouping(run.clips())
+    known = leakage.check_grouping(run.clips())
     if known:
         return Leak("possible", known[0])
     if {"group", "artist"} & set(train.frame.columns):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earmark import audio, splits
+from earmark import audio, leakage, splits
 from earmark.augment import check_augment
 from earmark.cache import ClipFeatures, FeatureStore
 from earmark.clips import ClipTable
@@ -229,13 +229,13 @@ def _cropping(recipe: Recipe, clip_seconds: float) -> Cropping:
 
 def _warnings(table: ClipTable, sounds: Sequence[str], recipe: Recipe, given: bool) -> tuple[str, ...]:
     """What is wrong with a split but does not stop it; a leak stops it unless it is the protocol."""
-    found = splits.check_classes(table, recipe.split.partial_test)
+    found = leakage.check_classes(table, recipe.split.partial_test)
     if recipe.split.protocol == "segments":
         return (
             *found,
             "the split is by segment, as published: parts of one recording are on both sides; LEAKS",
         )
-    return (*found, *splits.audit(table, sounds, given), *splits.check_grouping(table))
+    return (*found, *leakage.audit(table, sounds, given), *leakage.check_grouping(table))
 
 
 def _together(one: ClipTable, other: ClipTable) -> ClipTable:

@@ -3,7 +3,8 @@
 import sys
 
 from earmark.clips import read_clips
-from earmark.splits import SplitSettings, assign, audit
+from earmark.leakage import audit
+from earmark.splits import SplitSettings, assign
 
 table = assign(read_clips(sys.argv[1]), SplitSettings())
 audit(table)
