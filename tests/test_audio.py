@@ -181,6 +181,18 @@ def test_a_file_reads_as_librosa_loads_it(sounds: Path, tmp_path: Path, name: st
     np.testing.assert_allclose(ours[:common], theirs[:common], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("form", "endian"),
+    [("WAV", "LITTLE"), ("WAV", "BIG"), ("WAVEX", "LITTLE"), ("RF64", "LITTLE"), ("W64", "LITTLE")],
+)
+def test_every_16_bit_sample_becomes_the_number_that_libsndfile_gives(
+    tmp_path: Path, form: str, endian: str
+) -> None:
+    path, samples = tmp_path / "all.wav", np.arange(-(2**15), 2**15).astype(np.int16)
+    soundfile.write(path, samples, 8000, "PCM_16", endian, form)
+    assert np.array_equal(audio.read(path), soundfile.read(path, dtype="float32")[0])
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 6])
 def test_channels_are_mixed_to_their_mean(tmp_path: Path, channels: int) -> None:
     waves = np.random.default_rng(0).uniform(-0.5, 0.5, (4000, channels)).astype(np.float32)

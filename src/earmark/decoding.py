@@ -38,6 +38,8 @@ _CHUNKS = dict.fromkeys((b"RIFFWAVE", b"RF64WAVE"), "<") | dict.fromkeys(
     (b"RIFXWAVE", b"FORMAIFF", b"FORMAIFC"), ">"
 )  # byte order of the lengths in them
 _MOST_CHUNKS = 1000
+_WAVS = ("WAV", "WAVEX", "RF64", "W64")
+_INT16_STEP = np.float32(2.0**-15)
 _STREAMED = (0x7F000000, 2**31, 2**32, 2**63, 2**64)  # lengths of about this much: whoever wrote it knew none
 
 
@@ -96,6 +98,8 @@ class SndfileDecoder:
         claim = _claim(file)
         self._sound = sound = self._open()
         frames = sound.frames if 0 <= sound.frames < _UNKNOWN else -1
+        # Of 16 bits in WAV libsndfile makes float32 half as quick as numpy does.
+        self._as_integers = sound.subtype == "PCM_16" and sound.format in _WAVS
         exact = frames >= 0 and not sound.subtype.startswith("MPEG")
         if exact:
             frames = round(frames * claim)
@@ -153,10 +157,12 @@ class SndfileDecoder:
         self.position = 0
 
     def _read(self, n: int) -> Frames:
+        dtype = "int16" if self._as_integers else "float32"
         try:
-            frames: Frames = _call(lambda: self._sound.read(n, dtype="float32", always_2d=True))
+            read = _call(lambda: self._sound.read(n, dtype=dtype, always_2d=True))
         except soundfile.LibsndfileError as error:
             raise DecoderError(_own_words(error)) from error
+        frames: Frames = np.multiply(read, _INT16_STEP, dtype=np.float32) if self._as_integers else read
         return frames
 
     def _salvage(self) -> Frames:
