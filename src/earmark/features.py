@@ -181,9 +181,9 @@ class Features(nn.Module):
     def _framewise(self, waveform: Tensor, c: Framing) -> Tensor:
         """`[B, T]` -> `[B, N, F]` block by block; with top_db short of the steps that need the whole clip."""
         n_clips, n = waveform.shape[0], self.n_frames(waveform.shape[1])
-        if torch.compiler.is_compiling():  # an exported graph is one block
-            return self._rows(self._frames(waveform, c, 0, n), c)
         room = max(1, BLOCK.get(waveform.device.type, BLOCK["cpu"]) // c.n_fft)
+        if n_clips * n <= room or torch.compiler.is_compiling():  # an exported graph is one block
+            return self._rows(self._frames(waveform, c, 0, n), c)
         step = math.ceil(n / max(1, round(n / room)))
         clips_at_once = max(1, room // step)
         out = waveform.new_empty(n_clips, n, self._n_rows)
@@ -205,8 +205,10 @@ class Features(nn.Module):
         before = max(0, -start)
         after = stop - start - before - piece.shape[1]
         if self._is_exact(piece, c):
-            exact = piece.new_zeros(len(piece), stop - start, dtype=torch.float64)
+            exact = piece.new_empty(len(piece), stop - start, dtype=torch.float64)
+            exact[:, :before] = 0
             exact[:, before : before + piece.shape[1]] = piece
+            exact[:, before + piece.shape[1] :] = 0
             piece = exact
         elif before or after:
             piece = nn.functional.pad(piece, (before, after))
