@@ -79,6 +79,20 @@ def test_the_generator_alone_decides(model: Classifier) -> None:
     )
 
 
+def test_clips_of_a_crops_length_take_as_many_draws_as_others() -> None:
+    clips = [np.full((4000, 1), i, np.float32) for i in range(40)]
+    generator, again = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    features = Features(Waveform(), 8000)
+    own = TrainingBatches(clips, np.eye(40, dtype=np.float32), features, Cropping(0.5), 40, generator)
+    ((whole, _),) = list(own)
+    order = torch.randperm(40, generator=again)
+    torch.randint(4000, 4001, (), generator=again)  # the length of the crops
+    for _ in clips:
+        torch.randint(0, 1, (), generator=again)  # where each begins
+    assert torch.equal(whole, order.float()[:, None, None].expand(40, 1, 4000))
+    assert torch.equal(generator.get_state(), again.get_state()), "a seed means the same at any length"
+
+
 def test_waveforms_are_cropped_to_samples() -> None:
     clips = [np.arange(50_000, dtype=np.float32)[:, None]] * 4
     features = Features(Waveform(), 8000)

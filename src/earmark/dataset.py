@@ -56,8 +56,13 @@ class TrainingBatches:
 
     def _gather(self, indices: list[int], n_frames: int) -> torch.Tensor:
         frames = np.empty((len(indices), n_frames, len(self._floor)), np.float32)
-        for row, index in zip(frames, indices, strict=True):
-            self._crop(self.clips[index], row)
+        clips = [self.clips[index] for index in indices]
+        if all(len(clip) == n_frames for clip in clips):
+            np.stack(clips, out=frames)
+            torch.randint(1, (len(clips),), generator=self.generator)  # as many draws as where there is room
+        else:
+            for row, clip in zip(frames, clips, strict=True):
+                self._crop(clip, row)
         return as_features(frames, self._one_dimensional)
 
     def _crop(self, clip: NDArray[np.float32], row: NDArray[np.float32]) -> None:
