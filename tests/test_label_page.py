@@ -272,6 +272,20 @@ def test_skip_asks_why_and_a_comment_goes_along(opened: Opening) -> None:
     assert desk.browser.ask("document.getElementById('comment').value") == ""
 
 
+def test_a_dialog_that_is_opened_again_at_once_does_not_hear_of_its_first_close(opened: Opening) -> None:
+    desk = opened("one")
+    desk.browser.ask(
+        """[0, 1].forEach((time) => {
+          document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 's', bubbles: true }));
+          if (time === 0) document.getElementById('skip-why').close();
+        })"""
+    )
+    desk.browser.ask("new Promise((done) => setTimeout(done, 100))")  # the first close is told of now
+    desk.keys("3")
+    desk.browser.wait(f"{STATUS}.includes('Saved')", seconds=10)
+    assert list(desk.said().values()) == [{"skip": "cut off"}]
+
+
 def test_undo_goes_back_as_far_as_one_likes_and_changes_what_was_said(opened: Opening) -> None:
     desk = opened("one")
     clips = []

@@ -9,6 +9,13 @@ const REASONS = [["unsure", "I am unsure", "somebody else is asked"], ["silent",
 
 export const anyOpen = () => document.querySelector("dialog[open]") !== null;
 
+/** Open a dialog, and call `closed` when it is closed again. A close is told of late: one that comes while the dialog is
+ * open is of the time before. */
+function open(dialog, closed) {
+  dialog.onclose = () => { if (!dialog.open) closed(); };
+  dialog.showModal();
+}
+
 /** Ask for a name until `enter(name)` has taken it; gives what that gave. */
 export function askName(enter, before = "") {
   return new Promise((resolve) => {
@@ -41,8 +48,7 @@ export function prepareDirections(question, rows) {
 
 export function showDirections() {
   return new Promise((resolve) => {
-    $("directions").onclose = () => { keep("directed", true); resolve(); };
-    $("directions").showModal();
+    open($("directions"), () => { keep("directed", true); resolve(); });
     $("directions-close").focus();
     $("directions").scrollTop = 0;
   });
@@ -67,8 +73,7 @@ export function askReason() {
       const found = REASONS[Number(event.key) - 1];
       if (found && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); choose(found[0]); }
     };
-    $("skip-why").onclose = () => resolve(reason);
-    $("skip-why").showModal();
+    open($("skip-why"), () => resolve(reason));
     $("skip-reasons").firstChild.focus();
   });
 }
