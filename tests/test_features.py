@@ -182,6 +182,12 @@ def test_mfcc_is_scipys_orthonormal_dct_of_the_log_mel(sound: np.ndarray) -> Non
     np.testing.assert_allclose(features_of(sound, MFCC(n_mels=64)), expected, rtol=0, atol=5e-4)
 
 
+@pytest.mark.parametrize("config", [STFT(), STFT(scale="db"), LogMel(), MFCC(top_db=80.0)], ids=repr)
+def test_no_clips_have_no_features(config: STFT | LogMel) -> None:
+    features = Features(config, RATE)
+    assert features(torch.zeros(0, RATE)).shape == (0, *features.shape(RATE))
+
+
 def test_float32_agrees_with_float64(sound: np.ndarray) -> None:
     for config in EVERY[1:]:
         exact = Features(config, RATE).double()(torch.from_numpy(sound)[None].double())

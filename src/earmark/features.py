@@ -182,7 +182,7 @@ class Features(nn.Module):
         """`[B, T]` -> `[B, N, F]` block by block; with top_db short of the steps that need the whole clip."""
         n_clips, n = waveform.shape[0], self.n_frames(waveform.shape[1])
         room = max(1, BLOCK.get(waveform.device.type, BLOCK["cpu"]) // c.n_fft)
-        if n_clips * n <= room or torch.compiler.is_compiling():  # an exported graph is one block
+        if torch.compiler.is_compiling() or 0 < n_clips * n <= room:  # an exported graph is one block
             return self._rows(self._frames(waveform, c, 0, n), c)
         step = math.ceil(n / max(1, round(n / room)))
         clips_at_once = max(1, room // step)
