@@ -14,12 +14,14 @@ import csv
 import dataclasses
 import json
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +86,7 @@ def main() -> None:
     args = parser.parse_args()
     data = Path(os.environ["EARMARK_DATA"])
     rows = []
-    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(args.jobs, get_context("spawn"), leave_with_the_parent) as pool:
         for corpus in CORPORA:
             if args.only and corpus.name not in args.only:
                 continue
@@ -107,6 +109,14 @@ def jobs_of(corpus: Corpus, data: Path, args: argparse.Namespace) -> Iterator[Jo
             yield Job(corpus, fold, seed, False, args.recipe, tuple(args.changes))
     if not args.no_leaking and len(set(units(table, fold=False))) < len(table):
         yield Job(corpus, folds[0], 0, True, args.recipe, tuple(args.changes))
+
+
+def leave_with_the_parent() -> None:
+    """Let this worker end when the benchmark is killed, and not train on for nobody."""
+    parent = parent_process()
+    if parent is not None:
+        ended = [parent.sentinel]
+        threading.Thread(target=lambda: wait(ended) and os._exit(1), daemon=True).start()
 
 
 # -- one training -------------------------------------------------------------------------------------------
