@@ -44,7 +44,7 @@ def test_the_four_stages_make_the_whole(spec: ModelSpec) -> None:
 def test_the_logits_are_the_mean_of_what_each_branch_says_by_itself(spec: ModelSpec) -> None:
     model, x = Classifier(spec).eval(), waveforms(spec)
     branches = model.branches(model.embed(model.features(x)))
-    assert len(branches) == (2 if model.statistics is not None else 1)
+    assert len(branches) == (3 if model.statistics is not None else 1)
     torch.testing.assert_close(branches.mean(dim=0), model(x))
 
 

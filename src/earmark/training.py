@@ -335,7 +335,7 @@ def logits_of_branches(
 ) -> torch.Tensor:
     """Logits `[n_branches, B, n_outputs]` of a batch of unnormalised features, with the network's view disturbed.
 
-    A branch on statistics hears `x` itself: masks would be to it what no recording has.
+    Branches on statistics hear `x` itself: masks would be to them what no recording has.
     """
     seen = freq_mixstyle(model.normalisation(x), augment.freq_mixstyle, draws)
     seen = spec_augment(seen, augment, model.features, draws)

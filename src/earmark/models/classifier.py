@@ -51,7 +51,7 @@ class ModelSpec:
 
 
 class Classifier(nn.Module):
-    """`features -> normalisation -> backbone -> pool -> head`, in some networks with a branch beside the middle.
+    """`features -> normalisation -> backbone -> pool -> head`, in some networks with branches beside the middle.
 
     Shape: waveform `[B, T]` in [-1, 1] at `spec.sample_rate` -> logits `[B, n_outputs]`.
     """
@@ -72,7 +72,8 @@ class Classifier(nn.Module):
         if stages.statistics is not None:
             _check_decibels(spec.features)
         self.statistics = stages.statistics
-        self.widths = (stages.n_embedding, stages.n_statistics)  # of the embedding's two parts
+        beside = () if stages.statistics is None else stages.statistics.widths
+        self.widths = (stages.n_embedding, *beside)  # of the embedding's parts, one a branch
         self.head = nn.Linear(sum(self.widths), 1 if spec.task == "binary" else len(spec.classes))
 
     @property
@@ -93,7 +94,7 @@ class Classifier(nn.Module):
         return self.join(self.pool(self.backbone(self.normalisation(features))), features)
 
     def join(self, pooled: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """What the head takes: what pool gives and, where there is a second branch, what that says of `features`.
+        """What the head takes: what pool gives and, where there are other branches, what they say of `features`.
 
         Args:
             pooled: `[B, n]` of the same clips.
@@ -105,12 +106,11 @@ class Classifier(nn.Module):
 
     def branches(self, embedding: torch.Tensor) -> torch.Tensor:
         """Logits `[n_branches, B, n_outputs]` of each branch by itself; the head's logits are their mean."""
-        if self.statistics is None:
-            return self.head(embedding)[None]  # type: ignore[no-any-return]
+        n = len(self.widths)
         parts = zip(
             embedding.split(self.widths, dim=1), self.head.weight.split(self.widths, dim=1), strict=True
         )
-        return torch.stack([F.linear(part, 2 * weight, self.head.bias) for part, weight in parts])
+        return torch.stack([F.linear(part, n * weight, self.head.bias) for part, weight in parts])
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Scores `[B, n_classes]` in [0, 1] of logits `[B, n_outputs]`."""
@@ -134,7 +134,7 @@ class Classifier(nn.Module):
 
 
 def _check_decibels(features: FeatureConfig) -> None:
-    """Refuses a branch on statistics of anything but decibels a band."""
+    """Refuses branches on statistics of anything but decibels a band."""
     if isinstance(features, MFCC) or not (
         isinstance(features, LogMel) or (isinstance(features, STFT) and features.scale == "db")
     ):

@@ -11,7 +11,7 @@ from torch import nn
 
 from earmark.models.layers import SteppedConv2d
 from earmark.models.stages import Shape, Stages, spectrogram_shape
-from earmark.models.statistics import StatisticsBranch
+from earmark.models.statistics import StatisticsBranches
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Residual:
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.2
     """Share of the embedding dropped in training."""
     statistics: Annotated[int, Meta(ge=0)] = 0
-    """Width of a second branch on statistics of the features over time; 0: there is none."""
+    """Width of each of two branches on statistics of the features over time; 0: there are none."""
 
     def build(self, shape: Shape) -> Stages:
         """The two stages for features of `shape` `(C, F, N)`."""
@@ -48,8 +48,7 @@ class Residual:
             nn.Sequential(stem, *blocks),
             MeanMaxPool(self.dropout),
             self.widths[-1],
-            statistics=StatisticsBranch(bands, self.statistics) if self.statistics else None,
-            n_statistics=self.statistics,
+            statistics=StatisticsBranches(bands, self.statistics) if self.statistics else None,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from earmark.errors import UserError
+from earmark.models.statistics import StatisticsBranches
 
 Shape = tuple[int, ...]
 """Shape of one clip's features without the batch: `(C, F, N)`, or `(C, T)` for 1-D networks."""
@@ -28,10 +29,8 @@ class Stages:
     """The only number of frames that the network accepts; None where any from `min_frames` on will do."""
     l2: tuple[tuple[nn.Parameter, float], ...] = ()
     """Weights with a penalty of their own: `strength * sum(weight ** 2)` is added to the loss."""
-    statistics: nn.Module | None = None
-    """A second branch: unnormalised features `[B, C, F, N]` and their floor -> `[B, n_statistics]`."""
-    n_statistics: int = 0
-    """Length of what it gives."""
+    statistics: StatisticsBranches | None = None
+    """Branches beside these: unnormalised features `[B, C, F, N]` and their floor -> `[B, sum(widths)]`."""
 
 
 def spectrogram_shape(shape: Shape, kind: str) -> tuple[int, int, int]:

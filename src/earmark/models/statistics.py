@@ -1,4 +1,4 @@
-"""A branch beside a network: what the mean, the spread and the course of its features say of a clip."""
+"""Two branches beside a network: what mean and spread of its features say of a clip, with their course and without."""
 
 from __future__ import annotations
 
@@ -14,40 +14,47 @@ N_COSINES = 20
 N_PARTS = 5
 """Places in the clip, from its beginning to its end, that the cosines are told of."""
 N_SHAPES = 5
+N_LAST = 3
+"""Statistics that end the row: of duration, middle and loud share."""
 MOST = 5.0
 """Standard deviations beyond which a statistic is cut off: no clip is to be decided by one odd number."""
 NOISE = 0.3
 """Standard deviations of noise that training adds to every statistic."""
 
 
-class StatisticsBranch(nn.Module):
+class StatisticsBranches(nn.Module):
     """Statistics over time, standardised, then one hidden layer: what cheap models on small corpora learn from.
+
+    There are two, with a hidden layer each. The first is told all; the second nothing of how the cepstrum goes on in
+    time, by which words differ, but also two instruments of one kind.
 
     Args:
         rows: F.
-        width: of the hidden layer.
-        dropout: share of the statistics, and of the hidden layer, dropped in training.
+        width: of each hidden layer.
+        dropout: share of the statistics, and of the hidden layers, dropped in training.
 
-    Shape: unnormalised features `[B, C, F, N]` and their floor `[F]` -> `[B, width]`.
+    Attributes:
+        widths: of what the branches give, one after the other.
+
+    Shape: unnormalised features `[B, C, F, N]` and their floor `[F]` -> `[B, sum(widths)]`.
     """
 
     def __init__(self, rows: int, width: int, dropout: float = 0.5) -> None:
         super().__init__()
         self.statistics = Statistics(rows)
         self.norm = nn.BatchNorm1d(self.statistics.length)
-        self.dropout = nn.Dropout(dropout)
-        self.hidden = nn.Sequential(
-            nn.Linear(self.statistics.length, width), nn.ReLU(inplace=True), nn.Dropout(dropout)
-        )
+        self.hidden = _hidden(self.statistics.length, width, dropout)
+        self.hidden_timeless = _hidden(self.statistics.length - self.statistics.n_course, width, dropout)
+        self.widths = (width, width)
 
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
-        """One vector a clip."""
+        """One vector a branch, side by side."""
         with torch.autocast(features.device.type, enabled=False):  # small steps of large decibels
             x = self.statistics(features.to(self.norm.weight.dtype), floor)
             x = self._standardised(x).clamp(-MOST, MOST)
         if self.training:
             x = x + NOISE * torch.randn_like(x)
-        return self.hidden(self.dropout(x))  # type: ignore[no-any-return]
+        return torch.cat([self.hidden(x), self.hidden_timeless(self.statistics.without_course(x))], dim=1)
 
     def _standardised(self, x: Tensor) -> Tensor:
         """By the batch in training, unless that is a single clip."""
@@ -55,6 +62,12 @@ class StatisticsBranch(nn.Module):
         if by_batch == norm.training:
             return norm(x)  # type: ignore[no-any-return]
         return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+
+
+def _hidden(length: int, width: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dropout(dropout), nn.Linear(length, width), nn.ReLU(inplace=True), nn.Dropout(dropout)
+    )
 
 
 class Statistics(nn.Module):
@@ -75,7 +88,8 @@ class Statistics(nn.Module):
         super().__init__()
         n = min(N_COSINES, rows)
         self.register_buffer("cosines", dct_matrix(rows, n).float(), persistent=False)
-        self.length = 4 * rows + 4 * N_SHAPES + (3 + N_PARTS) * n + 3
+        self.n_course = N_PARTS * n
+        self.length = 4 * rows + 4 * N_SHAPES + 3 * n + self.n_course + N_LAST
 
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
         """The statistics, one row a clip."""
@@ -101,6 +115,11 @@ class Statistics(nn.Module):
             ],
             dim=1,
         )
+
+    def without_course(self, statistics: Tensor) -> Tensor:
+        """Statistics `[B, length]` but for those around places in the clip: `[B, length - n_course]`."""
+        course = self.length - N_LAST - self.n_course
+        return torch.cat([statistics[:, :course], statistics[:, -N_LAST:]], dim=1)
 
 
 def spectral_shape(decibels: Tensor) -> Tensor:
