@@ -139,6 +139,49 @@ def test_log_mels_far_below_a_loud_tone_equal_librosas(tone: Tone, frequency: fl
     np.testing.assert_allclose(features_of(wave, LogMel(n_mels=40)), expected, rtol=0, atol=5e-4)
 
 
+@pytest.mark.parametrize("n_fft", [512, 1024, 2048, 1001, 1009])
+@pytest.mark.parametrize("level", [3e-6, 3e-5, 3e-4])
+def test_clips_of_loud_and_quiet_frames_equal_librosas(tone: Tone, n_fft: int, level: float) -> None:
+    """A chord, a chord far above some noise, noise alone, silence: 1 s of each, and a batch of two such clips."""
+    librosa = pytest.importorskip("librosa")
+    noise = np.random.default_rng(0).standard_normal(RATE)
+    chord = tone(220, 1.0, level=0.7) + tone(3300, 1.0, level=0.1)
+    wave = np.concatenate([chord, chord + level * noise, level * noise, 0 * noise]).astype(np.float32)
+    waves = np.stack([wave, 0.01 * wave[::-1]]).astype(np.float32)
+    for config in (LogMel(n_fft=n_fft, n_mels=40), MFCC(n_fft=n_fft, n_mels=40, n_mfcc=13)):
+        for top_db in (None, 80.0):
+            ours = Features(replace(config, top_db=top_db), RATE)(torch.from_numpy(waves))[:, 0].numpy()
+            for found, one in zip(ours, waves, strict=True):
+                power = librosa.feature.melspectrogram(y=one, sr=RATE, n_fft=n_fft, hop_length=512, n_mels=40)
+                other = fixed_floor(power) if top_db is None else librosa.power_to_db(power, top_db=top_db)
+                if isinstance(config, MFCC):
+                    other = librosa.feature.mfcc(S=other, n_mfcc=13)
+                np.testing.assert_allclose(found, other, rtol=0, atol=5e-4)
+
+
+class Transforms(TorchDispatchMode):
+    """Counts the frames that go through a Fourier transform in either precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = {torch.float32: 0, torch.float64: 0}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._fft_r2c.default:
+            self.frames[args[0].dtype] += args[0].numel() // args[0].shape[-1]
+        return func(*args, **(kwargs or {}))
+
+
+def test_only_frames_in_which_rounding_could_show_are_transformed_in_double_precision(tone: Tone) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(RATE)
+    wave = np.concatenate([noise, tone(440, 1.0, level=0.7) + 1e-4 * noise]).astype(np.float32)
+    features = Features(LogMel(n_mels=40), RATE)
+    with Transforms() as done:
+        features(torch.from_numpy(wave)[None])
+    assert done.frames[torch.float32] == features.n_frames(len(wave)) == 87
+    assert 41 <= done.frames[torch.float64] <= 46
+
+
 def test_log_mels_and_mfccs_of_real_recordings_equal_librosas(real_data: Path) -> None:
     librosa = pytest.importorskip("librosa")
     recordings = sorted(path for path in real_data.rglob("*") if path.suffix in (".wav", ".flac", ".ogg"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ LN_PER_DB = math.log(10) / 10
 """Natural logarithm of the power that a decibel stands for."""
 AMIN = 1e-7  # power added before the logarithm: silence is -70 dB, whatever else is in the clip
 AMIN_TOP_DB = 1e-10  # librosa's amin, used with top_db only
+IN_DOUBT = 1.25e-4  # decibels, a quarter of what is promised: what may err by more is transformed in double
 TINY = 2.0**-100  # keeps the root of the power differentiable at 0; its own root is exact
 BLOCK = {
     "cpu": 2**19,
@@ -98,9 +100,9 @@ class Features(nn.Module):
     (MFCC with top_db: and their log-mel). Differentiable in the waveform; float32 under autocast. The
     buffers follow from the settings and are not saved.
 
-    Equal to librosa within 5e-4 (dB; of magnitudes and powers: of the largest in the clip). For that, what becomes
-    decibels is transformed in double precision; not on a GPU nor in an exported graph, where log-mels err by up to
-    3e-3 dB in recordings.
+    Equal to librosa within 5e-4 (dB; of magnitudes and powers: of the largest in the clip). For that, frames in which
+    rounding could show in decibels are transformed in double precision, those of a spectrogram in decibels always; not
+    on a GPU nor in an exported graph, where log-mels err by up to 3e-3 dB in recordings.
 
     Args:
         config: which features, and their settings.
@@ -137,6 +139,8 @@ class Features(nn.Module):
         if isinstance(config, LogMel):
             filters = mel_filters(config, sample_rate)
             self.mel = _MelBands(filters)
+            error = 20 / math.log(10) * _rounding(config.n_fft) / IN_DOUBT
+            self.doubt = torch.from_numpy(filters.max(axis=1) * error**2).float()  # as the exact window
         if isinstance(config, MFCC):
             self.exact_dct = dct_matrix(config.n_mels, config.n_mfcc)  # never leaves the processor
             self.register_buffer("dct", self.exact_dct.float(), persistent=False)
@@ -204,19 +208,13 @@ class Features(nn.Module):
         piece = waveform[:, max(0, start) : stop]
         before = max(0, -start)
         after = stop - start - before - piece.shape[1]
-        if self._is_exact(piece, c):
-            exact = piece.new_empty(len(piece), stop - start, dtype=torch.float64)
-            exact[:, :before] = 0
-            exact[:, before : before + piece.shape[1]] = piece
-            exact[:, before + piece.shape[1] :] = 0
-            piece = exact
-        elif before or after:
+        if before or after:
             piece = nn.functional.pad(piece, (before, after))
         return piece.unfold(1, self.win_length, c.hop_length)
 
     def _rows(self, frames: Tensor, c: Framing) -> Tensor:
         """Frames `[B, n, win_length]` -> `[B, n, F]`; with top_db the decibels, uncut and before any DCT."""
-        power = self._power(frames * (self.exact_window if frames.dtype == torch.float64 else self.window), c)
+        power = self._power(frames, c)
         if isinstance(c, STFT) and c.scale == "power":
             return power
         if isinstance(c, STFT) and c.scale == "magnitude":
@@ -225,25 +223,46 @@ class Features(nn.Module):
             return power.clamp_min(AMIN_TOP_DB).log10().mul_(10)
         return self._coefficients(power.add_(AMIN).log10().mul_(10))
 
-    def _power(self, windowed: Tensor, c: Framing) -> Tensor:
-        """Windowed frames `[B, n, win_length]` -> power in bins or bands; the transform in their precision."""
-        spectrum = torch.fft.rfft(windowed, n=c.n_fft)
-        squares = torch.view_as_real(spectrum).to(self.window.dtype).square_().flatten(-2)
-        return self.mel(squares) if isinstance(c, LogMel) else squares[..., 0::2] + squares[..., 1::2]
-
-    def _is_exact(self, waveform: Tensor, c: Framing) -> bool:
-        """Whether decibels are asked for where a transform in double precision costs little.
-
-        In single precision rounding shows in decibels wherever a band is far below the rest of its frame: by more than
-        5e-4 dB in up to a sixth of the frames of real recordings.
-        """
-        decibels = not isinstance(c, STFT) or c.scale == "db"
-        return (
-            decibels
-            and waveform.dtype == torch.float32
-            and waveform.device.type == "cpu"
-            and not torch.compiler.is_compiling()
+    def _power(self, frames: Tensor, c: Framing) -> Tensor:
+        """Frames `[B, n, win_length]` -> power in bins or bands, as exact as what becomes of it needs."""
+        as_it_comes = (
+            frames.dtype != torch.float32 or frames.device.type != "cpu" or torch.compiler.is_compiling()
         )
+        if isinstance(c, STFT):
+            is_exact = c.scale == "db" and not as_it_comes
+            squares = self._squares(frames * (self.exact_window if is_exact else self.window), c)
+            return squares[..., 0::2] + squares[..., 1::2]
+        squares = self._squares(frames * self.window, c)
+        power: Tensor = self.mel(squares)
+        if as_it_comes:
+            return power
+        doubtful = self._in_doubt(power.detach(), squares.detach().sum(dim=-1), c)
+        if len(doubtful) == 0:
+            return power
+        again = frames.reshape(-1, self.win_length).index_select(0, doubtful)[None]
+        exact = self.mel(self._squares(again.double() * self.exact_window, c))
+        return power.flatten(0, 1).index_copy(0, doubtful, exact[0]).view_as(power)
+
+    def _squares(self, windowed: Tensor, c: Framing) -> Tensor:
+        """Windowed frames `[B, n, win_length]` -> squares of re and im interleaved, transformed in their precision."""
+        spectrum = torch.fft.rfft(windowed, n=c.n_fft)
+        return torch.view_as_real(spectrum).to(self.window.dtype).square_().flatten(-2)
+
+    def _in_doubt(self, power: Tensor, energy: Tensor, c: Framing) -> Tensor:
+        """Numbers of the frames, of all `B n`, that could show the rounding of single precision in decibels.
+
+        Rounding adds about the same error to every bin, in proportion to the root of the frame's energy: much
+        for a band far below the rest of its frame, unless it is below the floor too. A coefficient of an MFCC is
+        a sum over bands with squared weights of 2 / n_mels at most, so that their mean square counts.
+        """
+        if c.top_db is None:
+            bands = power / (power + AMIN).square_()
+        else:  # the peak of these frames is at most the clip's
+            peak = power.amax(dim=(1, 2), keepdim=True)
+            bands = power.maximum((peak * 10 ** (-c.top_db / 10)).clamp_min_(AMIN_TOP_DB)).reciprocal_()
+        bands *= self.doubt
+        errors = bands.mean(dim=-1) if isinstance(c, MFCC) else bands.amax(dim=-1)
+        return (errors * energy > c.n_fft / 2).flatten().nonzero()[:, 0]  # by Parseval, of half a spectrum
 
     def _coefficients(self, decibels: Tensor) -> Tensor:
         """Log-mel `[B, n, n_mels]` -> MFCC `[B, n, n_mfcc]`; anything else as it is."""
@@ -331,6 +350,14 @@ def dct_matrix(n_mels: int, n_mfcc: int) -> Tensor:
     dct = torch.cos(math.pi * k * (2 * m + 1) / (2 * n_mels)) * math.sqrt(2 / n_mels)
     dct[0] /= math.sqrt(2)
     return dct
+
+
+@cache
+def _rounding(n_fft: int) -> float:
+    """Error of a bin of a real Fourier transform in single precision, against the root of the energy: measured."""
+    noise = torch.randn(8, n_fft, generator=torch.Generator().manual_seed(0))
+    errors = torch.fft.rfft(noise.double()) - torch.fft.rfft(noise)
+    return float(errors.abs().square().mean().sqrt() / noise.norm(dim=1).mean())
 
 
 def _floor(config: FeatureConfig) -> Tensor:
