@@ -62,6 +62,36 @@ def test_cached_features_are_those_of_the_clip(sounds: ClipTable) -> None:
         np.testing.assert_array_equal(found[i], expected)
 
 
+@pytest.mark.parametrize("samples", [1, 4000, 2**21])
+def test_clips_of_one_recording_are_transformed_together_or_not_to_the_same_end(
+    tmp_path: Path, tone: Tone, monkeypatch: pytest.MonkeyPatch, samples: int
+) -> None:
+    """Of one length and another, out of order, with a silent one and one beyond the end between them."""
+    monkeypatch.setattr(cache, "BATCH_SAMPLES", samples)
+    wave = tone(300, 3.0, 8000, noise=0.01)
+    wave[8000:12000] = 0
+    soundfile.write(tmp_path / "a.wav", wave, 8000, "FLOAT")
+    spans = [
+        (0, 0.25),
+        (0.25, 0.5),
+        (0.5, 0.75),
+        (1, 1.25),
+        (9, 9.25),
+        (2, 2.25),
+        (1.75, 2),
+        (2, 3),
+        (2.25, 2.5),
+    ]
+    own = store()
+    found = own.collect(clip_table(tmp_path, [("a.wav", *span) for span in spans]))
+    assert found.reasons == ["", "", "", "silent", "outside", "", "", "", ""]
+    for features, (start, end) in zip(found, spans, strict=True):
+        if len(features):
+            piece = wave[int(8000 * start) : int(8000 * end)].astype(np.float32)
+            expected = own.features(torch.from_numpy(piece)[None])[0, 0].T.numpy()
+            np.testing.assert_allclose(features, expected, rtol=0, atol=5e-4)
+
+
 def test_a_second_start_reads_no_audio(sounds: ClipTable, decoded: list[Path]) -> None:
     first = store().collect(sounds)
     assert len(decoded) == 5

@@ -31,11 +31,14 @@ from earmark.devices import keep_freed_memory, using_threads
 from earmark.errors import UserError
 from earmark.features import FEATURES, Features
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the arithmetic of decoding or of features changes: entries of another format are not met."""
 
 SHARD_BYTES = 64 * 2**20
 """Frames held back before a shard is written; at most so much work is lost when a program is killed."""
+
+BATCH_SAMPLES = 2**21
+"""Samples of one recording that are transformed together: one call for many short clips."""
 
 Key = tuple[str, int, int]
 """Content of the recording, start and end of the clip in microseconds (end -1: the end of the file)."""
@@ -279,20 +282,23 @@ class FeatureStore:
     ) -> list[tuple[int, NDArray[np.float32], str, str]]:
         path, clips = item
         order = sorted(clips, key=lambda i: spans[i][0])
-        waveforms = audio.read_spans(
-            path, [spans[i] for i in order], self.features.sample_rate, self.resampler
-        )
-        return [(i, *self._transform(waveform)) for i, (_, _, waveform) in zip(order, waveforms, strict=True)]
+        cut = audio.read_spans(path, [spans[i] for i in order], self.features.sample_rate, self.resampler)
+        rows = [row for batch in _batches(clip for _, _, clip in cut) for row in self._transform(batch)]
+        return [(i, *row) for i, row in zip(order, rows, strict=True)]
 
     @torch.inference_mode()
     def _transform(
-        self, waveform: NDArray[np.float32] | audio.AudioError
-    ) -> tuple[NDArray[np.float32], str, str]:
-        if isinstance(waveform, audio.AudioError):
-            return np.empty((0, self._n_rows), np.float32), "", waveform.reason
-        features = self.features(torch.from_numpy(waveform)[None])[0]
-        frames = features.reshape(self._n_rows, -1).T.numpy()
-        return np.ascontiguousarray(frames), _digest(waveform.data), ""
+        self, batch: list[NDArray[np.float32]] | audio.AudioError
+    ) -> list[tuple[NDArray[np.float32], str, str]]:
+        """Features, hash and reason of clips of one length, or of one that could not be read."""
+        if isinstance(batch, audio.AudioError):
+            return [(np.empty((0, self._n_rows), np.float32), "", batch.reason)]
+        features = self.features(torch.from_numpy(np.stack(batch)))
+        frames = features.reshape(len(batch), self._n_rows, -1).transpose(1, 2).numpy()
+        return [
+            (np.ascontiguousarray(one), _digest(waveform.data), "")
+            for one, waveform in zip(frames, batch, strict=True)
+        ]
 
     def _write(
         self, index: sqlite3.Connection, pending: Sequence[tuple[Key, NDArray[np.float32], str, str]]
@@ -357,6 +363,24 @@ def _spans(table: ClipTable) -> list[tuple[float, float | None]]:
     starts = table.frame["start"].to_numpy(float).tolist()
     ends = table.frame["end"].to_numpy(float).tolist()
     return [(start, None if end != end else end) for start, end in zip(starts, ends, strict=True)]
+
+
+def _batches(
+    clips: Iterator[NDArray[np.float32] | audio.AudioError],
+) -> Iterator[list[NDArray[np.float32]] | audio.AudioError]:
+    """Neighbours of one length together, as far as BATCH_SAMPLES go, and what could not be read on its own."""
+    batch: list[NDArray[np.float32]] = []
+    for clip in clips:
+        alike = not isinstance(clip, audio.AudioError) and batch and len(clip) == len(batch[0])
+        if batch and not (alike and len(batch[0]) * len(batch) < BATCH_SAMPLES):
+            yield batch
+            batch = []
+        if isinstance(clip, audio.AudioError):
+            yield clip
+        else:
+            batch.append(clip)
+    if batch:
+        yield batch
 
 
 def _bounded(
