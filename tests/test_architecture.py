@@ -16,7 +16,17 @@ SOURCE = Path(earmark.__file__).parent
 FLOORS = [
     {"errors", "files"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
-    {"features", "normalisation", "augment", "metrics", "intervals", "lettering", "canvas", "synthesis"},
+    {
+        "features",
+        "mel",
+        "normalisation",
+        "augment",
+        "metrics",
+        "intervals",
+        "lettering",
+        "canvas",
+        "synthesis",
+    },
     {"drawing", "charts", "runcharts", "mapcharts"},
     {"models", "clips", "cutting", "splits", "leakage", "stratify", "recipe", "losses", "optimisation"},
     {"run", "layouts", "cache", "dataset", "probing", "describing"},

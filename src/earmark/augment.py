@@ -11,6 +11,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
+from earmark import settings
 from earmark.errors import UserError
 from earmark.features import (
     AMIN,
@@ -21,7 +22,6 @@ from earmark.features import (
     Features,
     LogMel,
     Waveform,
-    check_settings,
 )
 
 FILTER_KNOTS = 5
@@ -72,7 +72,7 @@ def check_augment(config: Augment, features: FeatureConfig) -> None:
         UserError: a value outside its range; a shift of mel bands, a filter, frequency masks or Freq-MixStyle
             where rows are none.
     """
-    check_settings(config, "augment")
+    settings.check(config, "augment")
     if config.noise_snr_db is not None and not config.noise_snr_db[0] <= config.noise_snr_db[1]:
         problem = f"found {list(config.noise_snr_db)}, wanted [least, most]"
         raise UserError("augment.noise_snr_db", problem, "Swap the two.")

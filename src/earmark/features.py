@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
-import msgspec
 import numpy as np
 import torch
 from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from earmark import settings
 from earmark.errors import UserError
+from earmark.mel import MelBands, MelScale, mel_edges, mel_filters
 
 LN_PER_DB = math.log(10) / 10
 """Natural logarithm of the power that a decibel stands for."""
@@ -71,9 +72,19 @@ class LogMel(Framing):
     """Lower edge of the lowest band, in Hz."""
     f_max: Annotated[float, Meta(gt=0)] | None = None
     """Upper edge of the highest band, in Hz; absent: half the sample rate."""
-    mel_scale: Literal["slaney", "htk"] = "slaney"
+    mel_scale: MelScale = "slaney"
     """slaney: linear to 1 kHz, bands of equal area (librosa's default); htk: `2595 log10(1 + f / 700)`,
     peaks of 1 (librosa's with norm=None)."""
+
+    def edges(self, sample_rate: int) -> NDArray[np.float64]:
+        """Edges of the bands `[n_mels + 2]` in Hz, at this sample rate (Hz); see `mel_edges`."""
+        f_max = sample_rate / 2 if self.f_max is None else self.f_max
+        return mel_edges(self.n_mels, self.f_min, f_max, self.mel_scale)
+
+    def filters(self, sample_rate: int) -> NDArray[np.float64]:
+        """Filters on power `[n_mels, n_fft // 2 + 1]`, at this sample rate (Hz); see `mel_filters`."""
+        bins = np.arange(self.n_fft // 2 + 1) * sample_rate / self.n_fft
+        return mel_filters(self.edges(sample_rate), bins, self.mel_scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +148,8 @@ class Features(nn.Module):
             )  # never leaves the processor
             self.register_buffer("window", self.exact_window.float(), persistent=False)
         if isinstance(config, LogMel):
-            filters = mel_filters(config, sample_rate)
-            self.mel = _MelBands(filters)
+            filters = config.filters(sample_rate)
+            self.mel = MelBands(filters)
             error = 20 / math.log(10) * _rounding(config.n_fft) / IN_DOUBT
             self.doubt = torch.from_numpy(filters.max(axis=1) * error**2).float()  # as the exact window
         if isinstance(config, MFCC):
@@ -179,7 +190,7 @@ class Features(nn.Module):
         if isinstance(self.config, STFT):
             return np.arange(self.config.n_fft // 2 + 1) * self.sample_rate / self.config.n_fft
         if isinstance(self.config, LogMel) and not isinstance(self.config, MFCC):
-            return mel_edges(self.config, self.sample_rate)[1:-1]
+            return self.config.edges(self.sample_rate)[1:-1]
         return None
 
     def _framewise(self, waveform: Tensor, c: Framing) -> Tensor:
@@ -274,76 +285,6 @@ class Features(nn.Module):
         return coefficients.to(decibels.dtype)
 
 
-class _MelBands(nn.Module):
-    """Squares of re and im, interleaved, -> power in mel bands; a block of bands meets the bins it reaches.
-
-    Args:
-        filters: `[n_mels, bins]`, no row all zero.
-
-    Shape:
-        `[B, n, 2 bins]` -> `[B, n, n_mels]`
-    """
-
-    def __init__(self, filters: NDArray[np.float64]) -> None:
-        super().__init__()
-        self.blocks = [(f"block_{i}", *run) for i, run in enumerate(_band_blocks(filters))]
-        for name, bands, bins in self.blocks:
-            block = np.repeat(filters[bands, bins], 2, axis=1).T.astype(np.float32)
-            self.register_buffer(name, torch.from_numpy(block.copy()), persistent=False)
-
-    def forward(self, squares: Tensor) -> Tensor:
-        """Sums the power under each filter."""
-        flat = squares.flatten(0, 1)
-        parts = [
-            flat.narrow(1, 2 * bins.start, 2 * (bins.stop - bins.start)) @ getattr(self, name)
-            for name, _, bins in self.blocks
-        ]
-        return torch.cat(parts, dim=1).view(*squares.shape[:2], -1)
-
-
-def _band_blocks(filters: NDArray[np.float64]) -> list[tuple[slice, slice]]:
-    """Cuts the bands, at multiples of 16, into runs of least total work: (bands, the bins they reach)."""
-    step, call = 16, 8000  # what matrix products like; what one costs beyond its multiplications (measured)
-    n = len(filters)
-    cuts = [*range(0, n, step), n]
-    first = [int(np.flatnonzero(row)[0]) for row in filters]
-    last = [int(np.flatnonzero(row)[-1]) + 1 for row in filters]
-    best: dict[int, tuple[float, list[tuple[slice, slice]]]] = {0: (0.0, [])}
-    for end in cuts[1:]:
-        choices = []
-        for start in cuts[: cuts.index(end)]:
-            bins = slice(min(first[start:end]), max(last[start:end]))
-            work = best[start][0] + call + 2 * (end - start) * (bins.stop - bins.start)
-            choices.append((work, [*best[start][1], (slice(start, end), bins)]))
-        best[end] = min(choices, key=lambda choice: choice[0])
-    return best[n][1]
-
-
-def mel_filters(config: LogMel, sample_rate: int) -> NDArray[np.float64]:
-    """Triangular filters `[n_mels, n_fft // 2 + 1]` on power, as `librosa.filters.mel`; rows may be empty."""
-    bins = np.arange(config.n_fft // 2 + 1) * sample_rate / config.n_fft
-    low, centre, high = (mel_edges(config, sample_rate)[i : i + config.n_mels, None] for i in range(3))
-    triangles = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    return triangles * 2 / (high - low) if config.mel_scale == "slaney" else triangles
-
-
-def mel_edges(config: LogMel, sample_rate: int) -> NDArray[np.float64]:
-    """Band edges `[n_mels + 2]` in Hz, even in mel: band i rises from i, peaks at i + 1 and ends at i + 2."""
-    f_max = sample_rate / 2 if config.f_max is None else config.f_max
-    low, high = (_hz_to_mel(f, config.mel_scale) for f in (config.f_min, f_max))
-    mels = np.linspace(low, high, config.n_mels + 2, dtype=np.float64)
-    if config.mel_scale == "htk":
-        return np.asarray(700 * (10 ** (mels / 2595) - 1))
-    return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp((mels - 15) * math.log(6.4) / 27))
-
-
-def _hz_to_mel(hz: float, mel_scale: str) -> float:
-    """Slaney's Auditory Toolbox (1998): 3 mels per 200 Hz up to 1 kHz, then 27 mels for a factor of 6.4."""
-    if mel_scale == "htk":
-        return 2595 * math.log10(1 + hz / 700)
-    return hz * 3 / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
-
-
 def dct_matrix(n_mels: int, n_mfcc: int) -> Tensor:
     """The first n_mfcc rows of the orthonormal DCT-II: float64 `[n_mfcc, n_mels]`."""
     k, m = torch.arange(n_mfcc, dtype=torch.float64)[:, None], torch.arange(n_mels, dtype=torch.float64)
@@ -386,7 +327,7 @@ def check_features(config: FeatureConfig, sample_rate: int) -> None:
         UserError: a value outside its range, win_length > n_fft, top_db without decibels, f_min >= f_max,
             f_max above Nyquist, mel bands so narrow that no bin falls in them, n_mfcc > n_mels.
     """
-    check_settings(config, "features")
+    settings.check(config, "features")
     if sample_rate < 1:
         raise UserError("sample_rate", f"found {sample_rate}, wanted a positive number of Hz")
     if isinstance(config, Waveform):
@@ -419,7 +360,7 @@ def _check_mel(config: LogMel, sample_rate: int) -> None:
             f"found {config.f_min:g} Hz, wanted less than f_max ({f_max:g} Hz)",
             "Lower f_min.",
         )
-    empty = np.flatnonzero(~mel_filters(config, sample_rate).any(axis=1))
+    empty = np.flatnonzero(~config.filters(sample_rate).any(axis=1))
     if len(empty):
         spacing = sample_rate / config.n_fft
         problem = (
@@ -431,20 +372,3 @@ def _check_mel(config: LogMel, sample_rate: int) -> None:
             problem,
             f"Lower n_mels from {config.n_mels}, or raise n_fft from {config.n_fft}.",
         )
-
-
-def check_settings(config: object, where: str) -> None:
-    """Holds a config dataclass against its own annotations: types, choices and bounds.
-
-    Raises:
-        UserError: at `<where>.<field>`, with the value found and what was wanted.
-    """
-    try:
-        msgspec.convert(msgspec.to_builtins(config), type(config))
-    except msgspec.ValidationError as error:
-        wanted, _, path = str(error).partition(" - at `$.")
-        field = path.rstrip("`").partition("[")[0]
-        problem = f"found {getattr(config, field)!r}, {wanted[:1].lower()}{wanted[1:]}".replace(
-            "expected", "wanted"
-        )
-        raise UserError(f"{where}.{field}", problem, "Change it to such a value.") from error

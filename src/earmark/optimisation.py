@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from earmark import settings
 from earmark.errors import UserError
-from earmark.features import check_settings
 from earmark.models import Classifier
 from earmark.recipe import Training
 
@@ -93,7 +93,7 @@ def check_training(recipe: Training) -> None:
         UserError: a value outside its range; rates that do not match their epochs; a momentum or patience that is not
             used.
     """
-    check_settings(recipe, "training")
+    settings.check(recipe, "training")
     if math.isinf(recipe.learning_rate):
         raise UserError("training.learning_rate", "found inf, wanted a finite number", "Try 1e-3.")
     epochs, rates = list(recipe.step_epochs), list(recipe.step_rates)

@@ -48,6 +48,23 @@ def convert(cls: type[T], values: object, where: str, kinds: Kinds = NO_KINDS) -
     return cls(**made)
 
 
+def check(config: object, where: str) -> None:
+    """Holds a config dataclass against its own annotations: types, choices and bounds.
+
+    Raises:
+        UserError: at `<where>.<field>`, with the value found and what was wanted.
+    """
+    try:
+        msgspec.convert(msgspec.to_builtins(config), type(config))
+    except msgspec.ValidationError as error:
+        wanted, _, path = str(error).partition(" - at `$.")
+        field = path.rstrip("`").partition("[")[0]
+        problem = f"found {getattr(config, field)!r}, {wanted[:1].lower()}{wanted[1:]}".replace(
+            "expected", "wanted"
+        )
+        raise UserError(f"{where}.{field}", problem, "Change it to such a value.") from error
+
+
 def table(config: object, kinds: Kinds = NO_KINDS) -> dict[str, object]:
     """The settings of a dataclass as a TOML table, the inverse of `convert`; absent ones (None) are left out."""
     fields = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from earmark.canvas import BLUE, DYNAMIC_RANGE_DB, frequency_ticks
-from earmark.features import STFT, Features, LogMel, mel_edges
+from earmark.features import STFT, Features, LogMel
 
 Scale = Literal["mel", "linear"]
 SCALES: tuple[Scale, ...] = ("mel", "linear")
@@ -129,7 +129,7 @@ def _transform(n_fft: int, hop: int, rate: int) -> Features:
 def _edges(rate: int, scale: Scale) -> NDArray[np.float64]:
     """Frequencies between the rows, `[ROWS + 1]` in Hz."""
     if scale == "mel":
-        return mel_edges(LogMel(n_mels=ROWS - 1), rate)
+        return LogMel(n_mels=ROWS - 1).edges(rate)
     return np.linspace(0, rate / 2, ROWS + 1)
 
 
