@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.add_argument("--no-leaking", action="store_true", help="leave the leaking twins out")
     args = parser.parse_args()
-    data = Path(os.environ["EARMARK_DATA"])
+    data = Path(
+        os.environ.get("EARMARK_DATA") or parser.error("EARMARK_DATA must name the folder of the corpora")
+    )
     rows = []
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), leave_with_the_parent) as pool:
         for corpus in CORPORA:

@@ -76,7 +76,9 @@ def main() -> int:
     parser.add_argument("--docs", type=Path, help="page to put the table into; the picture goes beside it")
     parser.add_argument("-o", "--out", type=Path, help="CSV to write the curves to")
     args = parser.parse_args()
-    data = Path(os.environ.get("EARMARK_DATA", ""))
+    data = Path(
+        os.environ.get("EARMARK_DATA") or parser.error("EARMARK_DATA must name the folder of the corpora")
+    )
     curves: dict[str, dict[str, Curve]] = {}
     for name in SETS:
         corpus = read(name, data)

@@ -56,7 +56,9 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true", help="time and memory instead")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    data = Path(os.environ["EARMARK_DATA"])
+    data = Path(
+        os.environ.get("EARMARK_DATA") or parser.error("EARMARK_DATA must name the folder of the corpora")
+    )
     if args.cost:
         for row in costs(args.runs, data):
             print(*row.values(), sep="  ", flush=True)

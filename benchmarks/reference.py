@@ -67,7 +67,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="a task or recipe; may be given again")
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     args = parser.parse_args()
-    data = Path(os.environ["EARMARK_DATA"])
+    data = Path(
+        os.environ.get("EARMARK_DATA") or parser.error("EARMARK_DATA must name the folder of the corpora")
+    )
     rows = []
     for task, recipe in chosen(args.only):
         table = table_of(task.name, data, args.runs)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import accuracy, explaining, reference
+from benchmarks import accuracy, active, explaining, reference
 from earmark.recipe import read_recipe
 from earmark.run import Run
 
@@ -219,3 +220,15 @@ def test_explanations_are_put_to_the_test_beside_random_masks(
     assert {row["method"] for row in rows} == {"saliency", "random masks"}
     assert {row["clips"] for row in rows} == {"2"}
     assert all(0 <= float(row["AI"]) <= 100 for row in rows)
+
+
+@pytest.mark.parametrize("benchmark", [accuracy, active, explaining, reference], ids=lambda b: b.__name__)
+def test_a_folder_of_corpora_that_is_not_named_is_asked_for(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("EARMARK_DATA", raising=False)
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main()
+    assert stopped.value.code == 2
+    assert "EARMARK_DATA must name the folder" in capsys.readouterr().err
