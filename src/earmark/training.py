@@ -183,7 +183,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                     descent.step(loss)
                     if recipe.average:
                         follow(state.average, model, recipe.average, descent.n_steps)
-                    log.step(loss, branches.mean(dim=0), y)
+                    log.step(loss, model.together(branches), y)
 
                 # How good it is on clips that it does not train on.
                 if not np.isfinite(log.mean_loss()):
@@ -339,7 +339,7 @@ def logits_of_branches(
     """
     seen = freq_mixstyle(model.normalisation(x), augment.freq_mixstyle, draws)
     seen = spec_augment(seen, augment, model.features, draws)
-    return model.branches(model.join(model.pool(model.backbone(seen)), x))
+    return model.branches(model.pool(model.backbone(seen)), x)
 
 
 def mean_loss(criterion: Criterion, branches: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

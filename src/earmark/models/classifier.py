@@ -20,6 +20,9 @@ from earmark.normalisation import Normalisation, NormalisationKind
 
 Task = Literal["single-label", "binary", "multi-label"]
 
+NETWORK_SHARE = 0.5
+"""What the network counts in the logits where there are branches beside it; they share the rest."""
+
 KINDS: settings.Kinds = {"features": FEATURES, "network": NETWORKS}
 """The fields of recipes and models that name their dataclass by the key `kind`."""
 
@@ -74,6 +77,8 @@ class Classifier(nn.Module):
         self.statistics = stages.statistics
         beside = () if stages.statistics is None else stages.statistics.widths
         self.widths = (stages.n_embedding, *beside)  # of the embedding's parts, one a branch
+        rest = tuple((1 - NETWORK_SHARE) / len(beside) for _ in beside)
+        self.shares = (NETWORK_SHARE, *rest) if rest else (1.0,)  # of the branches in the logits
         self.head = nn.Linear(sum(self.widths), 1 if spec.task == "binary" else len(spec.classes))
 
     @property
@@ -100,17 +105,28 @@ class Classifier(nn.Module):
             pooled: `[B, n]` of the same clips.
             features: unnormalised, `[B, C, F, N]`.
         """
-        if self.statistics is None:
-            return pooled
-        return torch.cat([pooled, self.statistics(features, self.features.floor)], dim=1)
+        n, parts = len(self.shares), self._parts(pooled, features)
+        return torch.cat([n * share * part for share, part in zip(self.shares, parts, strict=True)], dim=1)
 
-    def branches(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Logits `[n_branches, B, n_outputs]` of each branch by itself; the head's logits are their mean."""
-        n = len(self.widths)
-        parts = zip(
-            embedding.split(self.widths, dim=1), self.head.weight.split(self.widths, dim=1), strict=True
-        )
+    def branches(self, pooled: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Logits `[n_branches, B, n_outputs]` of each branch by itself; those of the model are their mean by `shares`.
+
+        Args: as of `join`.
+        """
+        n, weights = len(self.widths), self.head.weight.split(self.widths, dim=1)
+        parts = zip(self._parts(pooled, features), weights, strict=True)
         return torch.stack([F.linear(part, n * weight, self.head.bias) for part, weight in parts])
+
+    def together(self, branches: torch.Tensor) -> torch.Tensor:
+        """The model's logits `[B, n_outputs]` from those of each branch, `[n_branches, B, n_outputs]`."""
+        return torch.einsum("n,nbc->bc", branches.new_tensor(self.shares), branches)
+
+    def _parts(self, pooled: torch.Tensor, features: torch.Tensor) -> list[torch.Tensor]:
+        """What each branch says, `[B, width]` each."""
+        if self.statistics is None:
+            return [pooled]
+        beside = self.statistics(features, self.features.floor)
+        return [pooled, *beside.split(self.widths[1:], dim=1)]
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Scores `[B, n_classes]` in [0, 1] of logits `[B, n_outputs]`."""
