@@ -181,6 +181,25 @@ def test_only_frames_in_which_rounding_could_show_are_transformed_in_double_prec
     assert 41 <= done.frames[torch.float64] <= 46
 
 
+def test_hard_frames_of_a_long_sound_are_transformed_once(
+    tone: Tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of 10 frames: where most of one needed double precision, the next begins with it."""
+    librosa = pytest.importorskip("librosa")
+    monkeypatch.setitem(earmark.features.BLOCK, "cpu", 10 * 2048)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE)
+    wave = (tone(440, 4.0, level=0.7) + 1e-4 * noise).astype(np.float32)
+    wave[2 * RATE :] = noise[2 * RATE :]
+    features = Features(LogMel(n_mels=40), RATE)
+    with Transforms() as done:
+        found = features(torch.from_numpy(wave)[None])[0, 0]
+    n = features.n_frames(len(wave))
+    assert n < sum(done.frames.values()) <= n + 20
+    assert 86 <= done.frames[torch.float64] <= 106
+    expected = fixed_floor(librosa.feature.melspectrogram(y=wave, sr=RATE, n_mels=40))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4)
+
+
 def test_log_mels_and_mfccs_of_real_recordings_equal_librosas(real_data: Path) -> None:
     librosa = pytest.importorskip("librosa")
     recordings = sorted(path for path in real_data.rglob("*") if path.suffix in (".wav", ".flac", ".ogg"))

@@ -14,12 +14,12 @@ NOTE_SECONDS = 0.25
 
 
 @lru_cache(maxsize=8)
-def phrase(rate: int, seed: int = 0) -> NDArray[np.float32]:
-    """30 s of music of a kind, `[T]`, at most 0.9."""
+def phrase(rate: int, seed: int = 0, noise: float = 0.01) -> NDArray[np.float32]:
+    """30 s of music of a kind, `[T]`, at most 0.9, in noise of this deviation."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(NOTE_SECONDS * rate)) / rate
     notes = [_note(110 * 2 ** (rng.integers(36) / 12), time, rate) for _ in range(120)]
-    wave = np.concatenate(notes) + 0.01 * rng.standard_normal(120 * len(time))
+    wave = np.concatenate(notes) + noise * rng.standard_normal(120 * len(time))
     return np.asarray(0.9 * wave / np.abs(wave).max(), np.float32)
 
 

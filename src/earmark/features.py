@@ -198,61 +198,69 @@ class Features(nn.Module):
         n_clips, n = waveform.shape[0], self.n_frames(waveform.shape[1])
         room = max(1, BLOCK.get(waveform.device.type, BLOCK["cpu"]) // c.n_fft)
         if torch.compiler.is_compiling() or 0 < n_clips * n <= room:  # an exported graph is one block
-            return self._rows(self._frames(waveform, c, 0, n), c)
+            return self._rows(self._frames(waveform, c, 0, n), c)[0]
         step = math.ceil(n / max(1, round(n / room)))
         clips_at_once = max(1, room // step)
         out = waveform.new_empty(n_clips, n, self._n_rows)
+        is_hard = False  # what most frames of the last block were, those of the next will be
         for clip in range(0, n_clips, clips_at_once):
             clips = slice(clip, clip + clips_at_once)
             for first in range(0, n, step):
-                frames = self._frames(waveform[clips], c, first, min(first + step, n))
-                out[clips, first : first + step] = self._rows(frames, c)
+                frames = self._frames(waveform[clips], c, first, min(first + step, n), exact=is_hard)
+                out[clips, first : first + step], is_hard = self._rows(frames, c)
         return out
 
-    def _frames(self, waveform: Tensor, c: Framing, first: int, last: int) -> Tensor:
-        """Frames first to last - 1 of `[B, T]`: a view `[B, n, win_length]`, zeros beyond both ends."""
+    def _frames(self, waveform: Tensor, c: Framing, first: int, last: int, exact: bool = False) -> Tensor:
+        """Frames first to last - 1 of `[B, T]`: a view `[B, n, win_length]`, zeros beyond both ends; exact: float64."""
         # A centred frame has its window in the middle. The zeros around it are left out here and come back
         # behind it in the rfft, which turns the phases; nobody looks at those.
         lead = c.n_fft // 2 - (c.n_fft - self.win_length) // 2 if c.center else 0
         start = first * c.hop_length - lead
         stop = (last - 1) * c.hop_length - lead + self.win_length
         piece = waveform[:, max(0, start) : stop]
+        if exact:
+            piece = piece.double()
         before = max(0, -start)
         after = stop - start - before - piece.shape[1]
         if before or after:
             piece = nn.functional.pad(piece, (before, after))
         return piece.unfold(1, self.win_length, c.hop_length)
 
-    def _rows(self, frames: Tensor, c: Framing) -> Tensor:
-        """Frames `[B, n, win_length]` -> `[B, n, F]`; with top_db the decibels, uncut and before any DCT."""
-        power = self._power(frames, c)
-        if isinstance(c, STFT) and c.scale == "power":
-            return power
-        if isinstance(c, STFT) and c.scale == "magnitude":
-            return power.clamp_min(TINY).sqrt() - math.sqrt(TINY)
-        if c.top_db is not None:
-            return power.clamp_min(AMIN_TOP_DB).log10().mul_(10)
-        return self._coefficients(power.add_(AMIN).log10().mul_(10))
+    def _rows(self, frames: Tensor, c: Framing) -> tuple[Tensor, bool]:
+        """Frames `[B, n, win_length]` -> `[B, n, F]`; with top_db the decibels, uncut and before any DCT.
 
-    def _power(self, frames: Tensor, c: Framing) -> Tensor:
-        """Frames `[B, n, win_length]` -> power in bins or bands, as exact as what becomes of it needs."""
+        And whether most of them need double precision.
+        """
+        power, is_hard = self._power(frames, c)
+        if isinstance(c, STFT) and c.scale == "power":
+            return power, is_hard
+        if isinstance(c, STFT) and c.scale == "magnitude":
+            return power.clamp_min(TINY).sqrt() - math.sqrt(TINY), is_hard
+        if c.top_db is not None:
+            return power.clamp_min(AMIN_TOP_DB).log10().mul_(10), is_hard
+        return self._coefficients(power.add_(AMIN).log10().mul_(10)), is_hard
+
+    def _power(self, frames: Tensor, c: Framing) -> tuple[Tensor, bool]:
+        """Frames -> power in bins or bands, as exact as what becomes of it needs; and whether most need it exact."""
         as_it_comes = (
-            frames.dtype != torch.float32 or frames.device.type != "cpu" or torch.compiler.is_compiling()
+            self.window.dtype != torch.float32 or frames.device.type != "cpu" or torch.compiler.is_compiling()
         )
         if isinstance(c, STFT):
             is_exact = c.scale == "db" and not as_it_comes
             squares = self._squares(frames * (self.exact_window if is_exact else self.window), c)
-            return squares[..., 0::2] + squares[..., 1::2]
-        squares = self._squares(frames * self.window, c)
+            return squares[..., 0::2] + squares[..., 1::2], False
+        is_exact = frames.dtype == torch.float64 and not as_it_comes
+        squares = self._squares(frames * (self.exact_window if is_exact else self.window), c)
         power: Tensor = self.mel(squares)
         if as_it_comes:
-            return power
+            return power, False
         doubtful = self._in_doubt(power.detach(), squares.detach().sum(dim=-1), c)
-        if len(doubtful) == 0:
-            return power
+        is_hard = 2 * len(doubtful) > power.shape[0] * power.shape[1]
+        if is_exact or len(doubtful) == 0:
+            return power, is_hard
         again = frames.reshape(-1, self.win_length).index_select(0, doubtful)[None]
         exact = self.mel(self._squares(again.double() * self.exact_window, c))
-        return power.flatten(0, 1).index_copy(0, doubtful, exact[0]).view_as(power)
+        return power.flatten(0, 1).index_copy(0, doubtful, exact[0]).view_as(power), is_hard
 
     def _squares(self, windowed: Tensor, c: Framing) -> Tensor:
         """Windowed frames `[B, n, win_length]` -> squares of re and im interleaved, transformed in their precision."""
