@@ -319,13 +319,16 @@ def test_a_stepped_convolution_is_torchs_in_double_precision(
     layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.randn(8, channels, 32, 41, generator=torch.Generator().manual_seed(0))
     with using_threads(2):
-        maps = layer(x.to(memory_format=torch.channels_last))
-        maps.square().sum().backward()
-    expected = reference(x.double())
-    expected.square().sum().backward()
+        heard = x.to(memory_format=torch.channels_last).requires_grad_()
+        maps = layer(heard)
+        slopes = torch.autograd.grad(maps.square().sum(), [heard, *layer.parameters()])
+    leaf = x.double().requires_grad_()
+    expected = reference(leaf)
     torch.testing.assert_close(maps.double(), expected, rtol=1e-4, atol=1e-5)
-    for one, other in zip(layer.parameters(), reference.parameters(), strict=True):
-        torch.testing.assert_close(one.grad.double(), other.grad, rtol=1e-4, atol=1e-3)
+    wanted = torch.autograd.grad(expected.square().sum(), [leaf, *reference.parameters()])
+    for one, other in zip(slopes, wanted, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-3)
+    assert slopes[0].is_contiguous(memory_format=torch.channels_last)  # or all before it is slower
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -36,7 +36,8 @@ class SteppedConv2d(nn.Conv2d):
     """Like torch's, but a strided 1 x 1 kernel steps over the maps first and is then computed without a stride.
 
     The result is the same. With a stride, oneDNN writes past its memory in the backward pass of channels_last
-    maps of few channels, on several threads: wrong weights or a crash (uxlfoundation/oneDNN#6035).
+    maps of few channels, on several threads: wrong weights or a crash (uxlfoundation/oneDNN#6035). The steps are
+    those of a pool, since a slice would hand back gradients with the channels first.
 
     Shape: `[B, C, F, N]` -> `[B, out_channels, F', N']`.
     """
@@ -44,7 +45,7 @@ class SteppedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """The maps."""
         if self.kernel_size == (1, 1) and self.stride != (1, 1):
-            return F.conv2d(x[:, :, :: self.stride[0], :: self.stride[1]], self.weight, self.bias)
+            return F.conv2d(F.avg_pool2d(x, 1, self.stride), self.weight, self.bias)
         return super().forward(x)
 
 
