@@ -14,6 +14,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import threading
 import time
 from collections import Counter
@@ -148,6 +149,7 @@ def fresh(job: Job, data: Path, runs: Path) -> dict[str, object]:
     table = divided(job.corpus.table(data), job)
     started = time.perf_counter()
     if not run.is_trained:
+        shutil.rmtree(run.path, ignore_errors=True)  # of a benchmark that was broken off
         train(table, recipe_of(job), run.path, Options(threads=1), lambda line: None)
     seconds = time.perf_counter() - started
     found = evaluate(run.path)

@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -80,6 +81,7 @@ def trained(corpus: Corpus, data: Path, runs: Path) -> Run:
     """The default recipe, trained on all folds but the first."""
     run = Run(runs / corpus.name)
     if not run.is_trained:
+        shutil.rmtree(run.path, ignore_errors=True)  # of a benchmark that was broken off
         job = Job(corpus, "1", 0, False, "default", ())
         train(divided(corpus.table(data), job), recipe_of(job), run.path, Options(threads=1), print)
     return run

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ def row(task: Task, name: str, table: ClipTable, path: Path, changes: list[str])
 def evaluated(table: ClipTable, name: str, path: Path, changes: list[str]) -> Evaluation:
     """The evaluation of a run, trained first where it is not there."""
     if not Run(path).is_trained:
+        shutil.rmtree(path, ignore_errors=True)  # of a benchmark that was broken off
         protocols.train(
             table,
             read_recipe(name, changes),

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -152,6 +153,10 @@ def test_accuracy_is_that_of_the_clips_and_what_is_trained_is_not_trained_again(
     called(accuracy, monkeypatch, *command, "--only", "esc10", "--only", "nsynth_like")
     assert (tmp_path / "table.csv").read_bytes() == before
     assert written == {place: place.stat().st_mtime_ns for place in (tmp_path / "runs").rglob("*")}
+    shutil.rmtree(tmp_path / "runs" / "esc10-1-0" / "model")  # as if it had been broken off there
+    (tmp_path / "runs" / "esc10-1-0.json").unlink()
+    called(accuracy, monkeypatch, *command, "--only", "esc10", "--only", "nsynth_like")
+    assert rows_of(tmp_path / "table.csv")[0]["accuracy"] == esc10["accuracy"]
 
 
 WORK = """
