@@ -14,7 +14,6 @@ import csv
 import dataclasses
 import json
 import os
-import shutil
 import threading
 import time
 from collections import Counter
@@ -38,7 +37,7 @@ from earmark.recipe import Recipe, read_recipe
 from earmark.run import Run
 from earmark.splits import units
 from earmark.timelines import heard_segments, read_timeline, share_right
-from earmark.training import Options, train
+from earmark.training import Options, Say, resume, train
 
 N_FOLDS = 5
 """Of corpora that have none of their own."""
@@ -149,8 +148,7 @@ def fresh(job: Job, data: Path, runs: Path) -> dict[str, object]:
     table = divided(job.corpus.table(data), job)
     started = time.perf_counter()
     if not run.is_trained:
-        shutil.rmtree(run.path, ignore_errors=True)  # of a benchmark that was broken off
-        train(table, recipe_of(job), run.path, Options(threads=1), lambda line: None)
+        begin_or_resume(run, table, recipe_of(job), lambda line: None)
     seconds = time.perf_counter() - started
     found = evaluate(run.path)
     scored = found.scored
@@ -168,6 +166,15 @@ def fresh(job: Job, data: Path, runs: Path) -> dict[str, object]:
         "chosen": next((one.name for one in found.baselines if one.kind == "chosen"), ""),
         "timeline": seconds_right(run, timeline) if timeline.exists() and not job.leaking else None,
     }
+
+
+def begin_or_resume(run: Run, table: ClipTable, recipe: Recipe, say: Say) -> None:
+    """Train on one thread, or go on with what a benchmark left that was broken off."""
+    options = Options(threads=1)
+    if run.facts_path.exists():
+        resume(run.path, options, say)
+    else:
+        train(table, recipe, run.path, options, say)
 
 
 def divided(table: ClipTable, job: Job) -> ClipTable:

@@ -15,7 +15,6 @@ import argparse
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -26,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.accuracy import CORPORA, Corpus, Job, divided, recipe_of
+from benchmarks.accuracy import CORPORA, Corpus, Job, begin_or_resume, divided, recipe_of
 from earmark import audio
 from earmark.explaining.asking import Heard, hear
 from earmark.explaining.methods import METHODS, path_gradients
@@ -34,7 +33,6 @@ from earmark.explaining.scoring import Question
 from earmark.explaining.truth import Curves, figures, put_to_test
 from earmark.files import replacing
 from earmark.run import Run
-from earmark.training import Options, train
 
 CORPUS_NAMES = ("esc10", "instruments_cc0")
 N_RANDOM = 5
@@ -81,9 +79,8 @@ def trained(corpus: Corpus, data: Path, runs: Path) -> Run:
     """The default recipe, trained on all folds but the first."""
     run = Run(runs / corpus.name)
     if not run.is_trained:
-        shutil.rmtree(run.path, ignore_errors=True)  # of a benchmark that was broken off
         job = Job(corpus, "1", 0, False, "default", ())
-        train(divided(corpus.table(data), job), recipe_of(job), run.path, Options(threads=1), print)
+        begin_or_resume(run, divided(corpus.table(data), job), recipe_of(job), print)
     return run
 
 

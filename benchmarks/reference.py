@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,14 +110,11 @@ def row(task: Task, name: str, table: ClipTable, path: Path, changes: list[str])
 def evaluated(table: ClipTable, name: str, path: Path, changes: list[str]) -> Evaluation:
     """The evaluation of a run, trained first where it is not there."""
     if not Run(path).is_trained:
-        shutil.rmtree(path, ignore_errors=True)  # of a benchmark that was broken off
-        protocols.train(
-            table,
-            read_recipe(name, changes),
-            path,
-            Options(threads=1, command="benchmarks/reference.py"),
-            print,
-        )
+        options = Options(threads=1, command="benchmarks/reference.py")
+        if Run(path).facts_path.exists():  # of a benchmark that was broken off
+            protocols.resume(path, options, print)
+        else:
+            protocols.train(table, read_recipe(name, changes), path, options, print)
     return evaluate(path)
 
 

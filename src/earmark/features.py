@@ -200,9 +200,7 @@ class Features(nn.Module):
         if torch.compiler.is_compiling() or 0 < n_clips * n <= room:  # an exported graph is one block
             return self._rows(self._frames(waveform, c, 0, n), c)[0]
         step = math.ceil(n / max(1, round(n / room)))
-        clips_at_once = max(
-            1, round(room / step)
-        )  # fewer, fuller blocks: threads beside wait for fewer calls
+        clips_at_once = max(1, round(room / step))  # in fuller blocks threads wait for fewer calls
         out = waveform.new_empty(n_clips, n, self._n_rows)
         is_hard = False  # what most frames of the last block were, those of the next will be
         for clip in range(0, n_clips, clips_at_once):
