@@ -169,6 +169,7 @@ TINY = (
     "training.max_steps=60",
     "training.batch_size=8",
     "network.widths=[4, 8]",
+    "network.pretrained=false",
     "features.n_mels=16",
     "features.n_fft=512",
     "audio.crop_seconds=0.8",

@@ -16,6 +16,7 @@ from earmark.cli import build_parser, main
 
 SMALL = [
     "--threads", "1", "--set", "training.epochs=3", "--set", "training.min_steps=3", "--set", "network.widths=[4, 8]",
+    "--set", "network.pretrained=false",
 ]  # fmt: skip
 
 

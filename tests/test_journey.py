@@ -33,6 +33,7 @@ def test_a_folder_of_sound_becomes_a_classifier_that_labels_a_new_recording(
         "training.min_steps=1",
         "training.batch_size=4",
         "network.widths=[8, 16]",
+        "network.pretrained=false",
     ]
     changes = [word for setting in settings for word in ("--set", setting)]
     assert main(["train", "clips.csv", "-o", "runs/first", *changes]) == 0

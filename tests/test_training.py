@@ -44,6 +44,7 @@ def test_tones_are_learnt(table: ClipTable, tmp_path: Path) -> None:
             "training.min_steps=1",
             "training.batch_size=4",
             "network.widths=[8, 16]",
+            "network.pretrained=false",
             "split.valid_fraction=0.2",
         ],
     )

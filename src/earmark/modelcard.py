@@ -12,6 +12,7 @@ from earmark.files import replacing
 from earmark.findings import Evaluation
 from earmark.intervals import Interval
 from earmark.models import NETWORKS, ModelSpec
+from earmark.models.residual import Residual
 from earmark.report import Report, answers, percent, points, span
 from earmark.run import Run
 from earmark.settings import kind_of
@@ -80,10 +81,15 @@ def _model(run: Run, spec: ModelSpec, report: Report) -> list[str]:
         f"- network: {kind_of(NETWORKS, spec.network)}, {n:,} parameters",
         f"- features: {kind_of(FEATURES, spec.features)} of sound at {spec.sample_rate:,} Hz: what is above "
         f"{spec.sample_rate / 2:,.0f} Hz is not heard",
-        f"- trained from random weights on {run.facts.device}, seed {recipe.training.seed}; "
+        f"- trained from {_beginning(spec)} on {run.facts.device}, seed {recipe.training.seed}; "
         "the recipe is in `config.toml`",
         f"- what chose the model: {report.chosen_by}; the test split chose nothing",
     ]
+
+
+def _beginning(spec: ModelSpec) -> str:
+    made_up = isinstance(spec.network, Residual) and spec.network.pretrained
+    return "weights that earmark learned from made-up sounds" if made_up else "random weights"
 
 
 def _data(run: Run, report: Report) -> list[str]:

@@ -61,7 +61,7 @@ class Options:
 def train(
     table: ClipTable, recipe: Recipe, out: Path, options: Options | None = None, say: Say = print
 ) -> Run:
-    """Train a recipe on labelled clips, from scratch.
+    """Train a recipe on labelled clips.
 
     Args:
         table: labelled clips; a `split` column is obeyed.
@@ -150,6 +150,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
         torch.manual_seed(recipe.seed)
         model = Classifier(plan.spec)
         initialise(model, recipe.initialisation)
+        model.begin()
         fit_normalisation(model, plan.features.take(train))
         clips, source = sources(plan, model, run.recipe.augment.on_waveforms)
         batches = TrainingBatches(

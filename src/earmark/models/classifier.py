@@ -71,6 +71,7 @@ class Classifier(nn.Module):
             _check_length(self.features.frames_in(seconds), seconds, stages)
         self.backbone = stages.backbone
         self.pool = stages.pool
+        self.pretrained = stages.pretrained
         self.l2 = stages.l2  # in a tuple, so that no weight is registered twice
         if stages.statistics is not None:
             _check_decibels(spec.features)
@@ -85,6 +86,17 @@ class Classifier(nn.Module):
     def one_dimensional(self) -> bool:
         """Whether features are waveforms `[B, C, T]` and not spectrograms `[B, C, F, N]`."""
         return isinstance(self.spec.features, Waveform)
+
+    def begin(self) -> None:
+        """Give the backbone the weights that its network is to begin with, where there are such."""
+        from safetensors.torch import load_file
+
+        if self.pretrained is None:
+            return
+        learned = {name: weight.float() for name, weight in load_file(self.pretrained).items()}
+        known = self.backbone.state_dict()
+        assert learned.keys() <= known.keys()
+        self.backbone.load_state_dict(known | learned)
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """Logits `[B, n_outputs]` of waveforms `[B, T]`, each heard whole, as one crop."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
 from msgspec import Meta
 from torch import nn
 
+from earmark.errors import UserError
 from earmark.models.layers import SteppedConv2d
 from earmark.models.stages import Shape, Stages, spectrogram_shape
 from earmark.models.statistics import StatisticsBranches
+
+PRETRAINED = Path(__file__).with_name("residual.safetensors")
+"""Weights to begin with: all of the backbone's but those of `BandNorm`; `python -m pretraining` made them."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,15 @@ class Residual:
     """Share of the embedding dropped in training."""
     statistics: Annotated[int, Meta(ge=0)] = 0
     """Width of each of two branches on statistics of the features over time; 0: there are none."""
+    pretrained: bool = False
+    """Begin with weights that come with earmark, learned from made-up sounds, instead of random ones; they fit the
+    default widths, stem and one channel."""
 
     def build(self, shape: Shape) -> Stages:
         """The two stages for features of `shape` `(C, F, N)`."""
         channels, bands, _ = spectrogram_shape(shape, "residual")
+        if self.pretrained:
+            self._check_pretrained(channels)
         stem = nn.Sequential(
             BandNorm(bands),
             _convolution(channels, self.widths[0], self.stem_kernel, self.stem_stride),
@@ -49,7 +59,24 @@ class Residual:
             MeanMaxPool(self.dropout),
             self.widths[-1],
             statistics=StatisticsBranches(bands, self.statistics) if self.statistics else None,
+            pretrained=PRETRAINED if self.pretrained else None,
         )
+
+    def _check_pretrained(self, channels: int) -> None:
+        """Refuses a network that the learned weights do not fit."""
+        wanted = Residual()
+        names = ("widths", "stem_kernel", "stem_stride")
+        other = [name for name in names if getattr(self, name) != getattr(wanted, name)]
+        found = [(f"{name} {_plain(getattr(self, name))}", _plain(getattr(wanted, name))) for name in other]
+        if channels != 1:
+            found.append((f"{channels} channels", "1"))
+        if found:
+            raise UserError(
+                "network.pretrained",
+                f"found {', '.join(one for one, _ in found)}, but the weights that are there to begin with "
+                f"want {', '.join(one for _, one in found)}",
+                "Set network.pretrained = false, to begin with random weights.",
+            )
 
 
 class BandNorm(nn.Module):
@@ -108,6 +135,10 @@ class MeanMaxPool(nn.Module):
         """One vector a clip."""
         frames = maps.mean(dim=2)
         return self.dropout(frames.mean(dim=2) + frames.amax(dim=2))  # type: ignore[no-any-return]
+
+
+def _plain(value: int | tuple[int, ...]) -> str:
+    return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _convolution(channels: int, width: int, kernel: int, stride: int) -> nn.Conv2d:

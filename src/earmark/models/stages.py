@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
@@ -31,6 +32,8 @@ class Stages:
     """Weights with a penalty of their own: `strength * sum(weight ** 2)` is added to the loss."""
     statistics: StatisticsBranches | None = None
     """Branches beside these: unnormalised features `[B, C, F, N]` and their floor -> `[B, sum(widths)]`."""
+    pretrained: Path | None = None
+    """Weights that the backbone begins with, by their names there; what the file does not name begins at random."""
 
 
 def spectrogram_shape(shape: Shape, kind: str) -> tuple[int, int, int]:
