@@ -162,7 +162,7 @@ def describe(sound: Sound) -> NDArray[np.float32]:
 
 
 def record(sound: Sound, rng: Rng) -> Waveform:
-    """One recording `[N_SAMPLES]` of a sound, peak -30 to 0 dB of full scale."""
+    """One recording `[N_SAMPLES]` of a sound, its peak -30 to 0 dB of full scale; a few are cut off before it."""
     onsets = _onsets(sound, rng)
     since = _SECONDS - np.maximum.accumulate(_at(onsets, onsets / SAMPLE_RATE))
     x = np.zeros(N_SAMPLES)
