@@ -103,14 +103,13 @@ class Pretraining:
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._project = _two_layers(stages.n_embedding, 64)
         self._describe = _two_layers(stages.n_embedding, descriptions.shape[1])
-        weights = [
+        self._weights = [
             weight
             for part in (self._network, self._project, self._describe)
             for weight in part.parameters()
             if weight.requires_grad
         ]
-        self._weights = weights
-        self._optimizer = torch.optim.AdamW(weights, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self._optimizer = torch.optim.AdamW(self._weights, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, LEARNING_RATE, total_steps=n_steps, pct_start=WARM_UP
         )

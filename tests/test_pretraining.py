@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -186,6 +187,27 @@ def test_the_command_writes_what_a_network_can_begin_with(tmp_path: Path) -> Non
     assert {name: value.shape for name, value in made.items()} == {
         name: value.shape for name, value in shipped.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("--sounds", "1"), "argument --sounds: found 1, wanted 2 or more"),
+        (("--steps", "0"), "argument --steps: found 0, wanted 1 or more"),
+        (("--kept", "junk.npz"), "junk.npz: holds no sounds"),
+        (("-o", "junk.npz/w.safetensors"), "cannot be written"),
+    ],
+)
+def test_the_command_refuses_in_words_before_it_works(
+    changes: tuple[str, str], words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "junk.npz").write_text("junk")
+    command = [sys.executable, "-m", "pretraining", "-o", "w.safetensors", *changes]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert done.returncode != 0
+    assert words in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["junk.npz"]
 
 
 # -- networks that begin with them --------------------------------------------------------------------------
