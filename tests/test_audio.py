@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import math
 import os
 import pickle
+import signal
 import socket
 import struct
 import subprocess
@@ -831,6 +833,27 @@ print(caught)
 def test_ctrl_c_is_never_lost_in_a_callback(sounds: Path, body: str) -> None:
     done = pressing_ctrl_c(body, sounds / "flac.flac", sounds / "adts.aac")
     assert (done.returncode, done.stdout, done.stderr) == (0, "40\n", "")
+
+
+def test_ctrl_c_is_held_while_ffmpeg_runs_python_within(
+    sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+
+    def forgetful(self: decoding.FFmpegDecoder) -> object:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        decoded.append(frame := next(self._frames, None))
+        return frame
+
+    monkeypatch.setattr(decoding.FFmpegDecoder, "_next_frame", forgetful)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            audio.read(sounds / "adts.aac")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(decoded) == 1  # nor is it held for long: the file is not read to its end
 
 
 @pytest.mark.parametrize("name", ALL)

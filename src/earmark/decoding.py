@@ -200,7 +200,10 @@ class _Straight(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class FFmpegDecoder:
-    """FFmpeg, by PyAV: m4a, aac, wma, webm, speex and whatever else libsndfile refuses."""
+    """FFmpeg, by PyAV: m4a, aac, wma, webm, speex and whatever else libsndfile refuses.
+
+    PyAV forgets a Ctrl-C that comes while it notes where an error arose, and the end of a file is one; so it is held.
+    """
 
     name = "FFmpeg"
     info: AudioInfo
@@ -212,6 +215,7 @@ class FFmpegDecoder:
     _rest: Frames
     _broken: DecoderError | None
 
+    @unbroken()
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._open()
@@ -223,6 +227,7 @@ class FFmpegDecoder:
         )
         self._origin = ahead.pts if ahead and ahead.pts else 0
 
+    @unbroken()
     def read(self, n: int) -> Frames:
         """The next frames; those before a break come first, the error at the next call."""
         pieces, wanted = [self._rest[:n]], n - len(self._rest)
@@ -239,6 +244,7 @@ class FFmpegDecoder:
         self.position += len(frames)
         return frames
 
+    @unbroken()
     def jump(self, frame: int) -> None:
         """Seek to a little before `frame`, where the file's clock counts samples and the way is long."""
         rate = self.info.sample_rate
@@ -248,7 +254,8 @@ class FFmpegDecoder:
 
         try:
             goal = self._origin + frame - _PREROLL_SECONDS * rate
-            _call(lambda: self._container.seek(goal, stream=self._stream))
+            with quiet:
+                self._container.seek(goal, stream=self._stream)
             self._start()
             if self._ahead is not None and self._ahead.pts is not None:
                 self.position = self._ahead.pts - self._origin
@@ -274,9 +281,8 @@ class FFmpegDecoder:
             options = {"format_whitelist": _FORMATS}
             if _BY_DESCRIPTOR:
                 options["fd"] = str(self._file.fileno())
-            self._container = _call(
-                lambda: av.open(source, mode="r", options=options, metadata_errors="replace")
-            )
+            with quiet:
+                self._container = av.open(source, mode="r", options=options, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise DecoderError(_own_words(error)) from error
         streams = [stream for stream in self._container.streams.audio if stream.codec_context is not None]
@@ -312,7 +318,8 @@ class FFmpegDecoder:
         return AudioInfo(rate, self._ahead.layout.nb_channels, frames, seconds, codec, exact)
 
     def _next_frame(self) -> av.AudioFrame | None:
-        return _call(lambda: next(self._frames, None))
+        with quiet:
+            return next(self._frames, None)
 
     def _decode(self) -> Iterator[av.AudioFrame]:
         """Frames until the end or a break, noted in `_broken`; damage before the first is passed over."""
@@ -374,7 +381,7 @@ class _Source:
 
 
 def _call(decode: Callable[[], T]) -> T:
-    """Call a decoder in silence; Ctrl-C is not lost in the callbacks of one that cannot read by descriptor."""
+    """Call libsndfile in silence; Ctrl-C is not lost in its callbacks where it cannot read by descriptor."""
     with quiet, nullcontext() if _BY_DESCRIPTOR else unbroken():
         return decode()
 

@@ -68,9 +68,9 @@ quiet = _Quiet()
 
 @contextmanager
 def unbroken() -> Iterator[None]:
-    """Hold Ctrl-C back until a call into C that calls back into Python has returned.
+    """Hold Ctrl-C back until a call into C that runs Python within has returned.
 
-    A KeyboardInterrupt raised in a callback would be printed and forgotten.
+    A KeyboardInterrupt raised there would be forgotten, printed at best.
     """
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
