@@ -14,7 +14,7 @@ import earmark
 SOURCE = Path(earmark.__file__).parent
 
 FLOORS = [
-    {"errors", "files"},
+    {"errors", "files", "process"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
     {
         "features",

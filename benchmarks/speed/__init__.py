@@ -1,7 +1,5 @@
 """How fast earmark is, against what people use otherwise: `python -m benchmarks.speed -o DIR`."""
 
-import os
+from earmark.process import settle
 
-os.environ.setdefault(
-    "OMP_WAIT_POLICY", "PASSIVE"
-)  # as earmark's command line does, before torch is imported
+settle()  # as earmark's command line does, before torch is imported

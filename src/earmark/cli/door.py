@@ -13,11 +13,11 @@ from earmark import __version__
 from earmark.cli import corpus, experimenting, explaining, exploring, labelling, labels, learning, using
 from earmark.cli.arguments import DONE, ERROR, EXIT_CODES, INTERRUPTED, USAGE, say
 from earmark.errors import UsageError, UserError
+from earmark.process import settle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve whoever shares the machine
     args = build_parser().parse_args(argv)
     try:
         code = int(args.command(args))
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> NoReturn:
     """The console script."""
+    settle()
     try:
         sys.exit(main())
     except KeyboardInterrupt:
