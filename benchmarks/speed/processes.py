@@ -27,13 +27,19 @@ def fresh(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -
 
     def side() -> Took:
         done = subprocess.run(
-            launcher, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False
+            launcher, capture_output=True, text=True, env=_environment(env or {}), check=False
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(map(str, command))}\nexit code {done.returncode}\n{done.stderr}")
         return Took(**json.loads(done.stdout.splitlines()[-1]))
 
     return side
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """That of this process and more; modules stay compiled from one process to the next, as on people's machines."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**ours, **more}
 
 
 def python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Side:
@@ -62,7 +68,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env={**os.environ, **env},
+            env=_environment(env),
             cwd=REPOSITORY,
         )
 

@@ -205,17 +205,15 @@ class FeatureStore:
     def _keys(self, index: sqlite3.Connection, table: ClipTable) -> tuple[list[Key | None], list[str]]:
         """Key of each clip, or None with the reason where its recording cannot be opened at all."""
         paths = table.paths()
-        contents: dict[Path, tuple[str, str]] = {}
         remembered = {
             row[0]: row[1:] for row in index.execute("SELECT path, size, mtime, content FROM files")
         }
-        fresh = []
-        for path in dict.fromkeys(paths):
-            content, reason, row = _content(path, remembered)
-            contents[path] = content, reason
-            if row:
-                fresh.append(row)
+        files = list(dict.fromkeys(paths))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            found = list(_bounded(pool, partial(_content, remembered=remembered), files))
+        contents = {path: (content, reason) for path, (content, reason, _) in zip(files, found, strict=True)}
         with index:
+            fresh = [row for _, _, row in found if row]
             index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
         starts = np.round(table.frame["start"].to_numpy(float) * 1e6).astype(np.int64)
         ends = np.round(np.nan_to_num(table.frame["end"].to_numpy(float), nan=-1e-6) * 1e6).astype(np.int64)
