@@ -208,10 +208,13 @@ class FeatureStore:
         remembered = {
             row[0]: row[1:] for row in index.execute("SELECT path, size, mtime, content FROM files")
         }
-        files = list(dict.fromkeys(paths))
+        contents = {path: (_recalled(path, remembered), "") for path in dict.fromkeys(paths)}
+        unknown = [path for path, (content, _) in contents.items() if not content]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            found = list(_bounded(pool, partial(_content, remembered=remembered), files))
-        contents = {path: (content, reason) for path, (content, reason, _) in zip(files, found, strict=True)}
+            found = list(_bounded(pool, _content, unknown))
+        contents |= {
+            path: (content, reason) for path, (content, reason, _) in zip(unknown, found, strict=True)
+        }
         with index:
             fresh = [row for _, _, row in found if row]
             index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", fresh)
@@ -328,16 +331,20 @@ class FeatureStore:
         )
 
 
-def _content(
-    path: Path, remembered: dict[bytes, tuple[int, int, str]]
-) -> tuple[str, str, tuple[bytes, int, int, str] | None]:
-    """Hash of a file's bytes, or the reason why there is none; and the row to remember, if it is new."""
+def _recalled(path: Path, remembered: dict[bytes, tuple[int, int, str]]) -> str:
+    """Hash of a file's bytes, if it has been seen and has not changed since; else nothing."""
     try:
         found = path.stat()
-        name = os.fsencode(path.resolve())
-        size, mtime, content = remembered.get(name, (-1, -1, ""))
-        if (size, mtime) == (found.st_size, found.st_mtime_ns):
-            return content, "", None
+        size, mtime, content = remembered.get(os.fsencode(path.resolve()), (-1, -1, ""))
+    except OSError:
+        return ""
+    return content if (size, mtime) == (found.st_size, found.st_mtime_ns) else ""
+
+
+def _content(path: Path) -> tuple[str, str, tuple[bytes, int, int, str] | None]:
+    """Hash of a file's bytes, or the reason why there is none; and the row to remember."""
+    try:
+        path.stat()  # tells a file that is not there from one that cannot be read
         audio.probe(path)  # refuses folders, pipes and the like in words, before anything is read
         row = _row_to_remember(path)
         return row[3], "", row
