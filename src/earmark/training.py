@@ -184,7 +184,7 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                     descent.step(loss)
                     if recipe.average:
                         follow(state.average, model, recipe.average, descent.n_steps)
-                    log.step(loss, model.together(branches), y)
+                    log.step(loss, branches.mean(dim=0), y)
 
                 # How good it is on clips that it does not train on.
                 if not np.isfinite(log.mean_loss()):
@@ -336,7 +336,7 @@ def logits_of_branches(
 ) -> torch.Tensor:
     """Logits `[n_branches, B, n_outputs]` of a batch of unnormalised features, with the network's view disturbed.
 
-    Branches on statistics hear `x` itself: masks would be to them what no recording has.
+    The branch on statistics hears `x` itself: masks would be to it what no recording has.
     """
     seen = freq_mixstyle(model.normalisation(x), augment.freq_mixstyle, draws)
     seen = spec_augment(seen, augment, model.features, draws)

@@ -20,9 +20,6 @@ from earmark.normalisation import Normalisation, NormalisationKind
 
 Task = Literal["single-label", "binary", "multi-label"]
 
-NETWORK_SHARE = 0.5
-"""What the network counts in the logits where there are branches beside it; they share the rest."""
-
 KINDS: settings.Kinds = {"features": FEATURES, "network": NETWORKS}
 """The fields of recipes and models that name their dataclass by the key `kind`."""
 
@@ -54,7 +51,7 @@ class ModelSpec:
 
 
 class Classifier(nn.Module):
-    """`features -> normalisation -> backbone -> pool -> head`, in some networks with branches beside the middle.
+    """`features -> normalisation -> backbone -> pool -> head`, in some networks with a branch beside the middle.
 
     Shape: waveform `[B, T]` in [-1, 1] at `spec.sample_rate` -> logits `[B, n_outputs]`.
     """
@@ -76,10 +73,8 @@ class Classifier(nn.Module):
         if stages.statistics is not None:
             _check_decibels(spec.features)
         self.statistics = stages.statistics
-        beside = () if stages.statistics is None else stages.statistics.widths
+        beside = () if stages.statistics is None else (stages.statistics.width,)
         self.widths = (stages.n_embedding, *beside)  # of the embedding's parts, one a branch
-        rest = tuple((1 - NETWORK_SHARE) / len(beside) for _ in beside)
-        self.shares = (NETWORK_SHARE, *rest) if rest else (1.0,)  # of the branches in the logits
         self.head = nn.Linear(sum(self.widths), 1 if spec.task == "binary" else len(spec.classes))
 
     @property
@@ -111,17 +106,16 @@ class Classifier(nn.Module):
         return self.join(self.pool(self.backbone(self.normalisation(features))), features)
 
     def join(self, pooled: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """What the head takes: what pool gives and, where there are other branches, what they say of `features`.
+        """What the head takes: what pool gives and, where there is a branch beside it, what that says of `features`.
 
         Args:
             pooled: `[B, n]` of the same clips.
             features: unnormalised, `[B, C, F, N]`.
         """
-        n, parts = len(self.shares), self._parts(pooled, features)
-        return torch.cat([n * share * part for share, part in zip(self.shares, parts, strict=True)], dim=1)
+        return torch.cat(self._parts(pooled, features), dim=1)
 
     def branches(self, pooled: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Logits `[n_branches, B, n_outputs]` of each branch by itself; those of the model are their mean by `shares`.
+        """Logits `[n_branches, B, n_outputs]` of each branch by itself; those of the model are their mean.
 
         Args: as of `join`.
         """
@@ -129,16 +123,11 @@ class Classifier(nn.Module):
         parts = zip(self._parts(pooled, features), weights, strict=True)
         return torch.stack([F.linear(part, n * weight, self.head.bias) for part, weight in parts])
 
-    def together(self, branches: torch.Tensor) -> torch.Tensor:
-        """The model's logits `[B, n_outputs]` from those of each branch, `[n_branches, B, n_outputs]`."""
-        return torch.einsum("n,nbc->bc", branches.new_tensor(self.shares), branches)
-
     def _parts(self, pooled: torch.Tensor, features: torch.Tensor) -> list[torch.Tensor]:
         """What each branch says, `[B, width]` each."""
         if self.statistics is None:
             return [pooled]
-        beside = self.statistics(features, self.features.floor)
-        return [pooled, *beside.split(self.widths[1:], dim=1)]
+        return [pooled, self.statistics(features, self.features.floor)]
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Scores `[B, n_classes]` in [0, 1] of logits `[B, n_outputs]`."""

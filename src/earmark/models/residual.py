@@ -13,7 +13,7 @@ from torch import nn
 from earmark.errors import UserError
 from earmark.models.layers import SteppedConv2d
 from earmark.models.stages import Shape, Stages, spectrogram_shape
-from earmark.models.statistics import StatisticsBranches
+from earmark.models.statistics import StatisticsBranch
 
 PRETRAINED = Path(__file__).with_name("residual.safetensors")
 """Weights to begin with: all of the backbone's but those of `BandNorm`; `python -m pretraining` made them."""
@@ -32,7 +32,7 @@ class Residual:
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.2
     """Share of the embedding dropped in training."""
     statistics: Annotated[int, Meta(ge=0)] = 0
-    """Width of each of two branches on statistics of the features over time; 0: there are none."""
+    """Width of a second branch, on statistics of the features over time; 0: there is none."""
     pretrained: bool = False
     """Begin with weights that come with earmark, learned from made-up sounds, instead of random ones; they fit the
     default widths, stem and one channel."""
@@ -58,7 +58,7 @@ class Residual:
             nn.Sequential(stem, *blocks),
             MeanMaxPool(self.dropout),
             self.widths[-1],
-            statistics=StatisticsBranches(bands, self.statistics) if self.statistics else None,
+            statistics=StatisticsBranch(bands, self.statistics) if self.statistics else None,
             pretrained=PRETRAINED if self.pretrained else None,
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from earmark.errors import UserError
-from earmark.models.statistics import StatisticsBranches
+from earmark.models.statistics import StatisticsBranch
 
 Shape = tuple[int, ...]
 """Shape of one clip's features without the batch: `(C, F, N)`, or `(C, T)` for 1-D networks."""
@@ -30,8 +30,8 @@ class Stages:
     """The only number of frames that the network accepts; None where any from `min_frames` on will do."""
     l2: tuple[tuple[nn.Parameter, float], ...] = ()
     """Weights with a penalty of their own: `strength * sum(weight ** 2)` is added to the loss."""
-    statistics: StatisticsBranches | None = None
-    """Branches beside these: unnormalised features `[B, C, F, N]` and their floor -> `[B, sum(widths)]`."""
+    statistics: StatisticsBranch | None = None
+    """A branch beside these: unnormalised features `[B, C, F, N]` and their floor -> `[B, width]`."""
     pretrained: Path | None = None
     """Weights that the backbone begins with, by their names there; what the file does not name begins at random."""
 

@@ -1,4 +1,4 @@
-"""Two branches beside a network: what mean and spread of its features say of a clip, with their course and without."""
+"""A branch beside a network: what mean, spread and course of its features over time say of a clip."""
 
 from __future__ import annotations
 
@@ -22,39 +22,40 @@ NOISE = 0.3
 """Standard deviations of noise that training adds to every statistic."""
 
 
-class StatisticsBranches(nn.Module):
+class StatisticsBranch(nn.Module):
     """Statistics over time, standardised, then one hidden layer: what cheap models on small corpora learn from.
-
-    There are two, with a hidden layer each. The first is told all; the second nothing of how the cepstrum goes on in
-    time, by which words differ, but also two instruments of one kind.
 
     Args:
         rows: F.
-        width: of each hidden layer.
-        dropout: share of the statistics, and of the hidden layers, dropped in training.
+        width: of the hidden layer.
+        dropout: share of the statistics, and of the hidden layer, dropped in training.
 
     Attributes:
-        widths: of what the branches give, one after the other.
+        width: of what the branch gives.
 
-    Shape: unnormalised features `[B, C, F, N]` and their floor `[F]` -> `[B, sum(widths)]`.
+    Shape: unnormalised features `[B, C, F, N]` and their floor `[F]` -> `[B, width]`.
     """
 
     def __init__(self, rows: int, width: int, dropout: float = 0.5) -> None:
         super().__init__()
         self.statistics = Statistics(rows)
         self.norm = nn.BatchNorm1d(self.statistics.length)
-        self.hidden = _hidden(self.statistics.length, width, dropout)
-        self.hidden_timeless = _hidden(self.statistics.length - self.statistics.n_course, width, dropout)
-        self.widths = (width, width)
+        self.hidden = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(self.statistics.length, width),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+        )
+        self.width = width
 
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
-        """One vector a branch, side by side."""
+        """One vector a clip."""
         with torch.autocast(features.device.type, enabled=False):  # small steps of large decibels
             x = self.statistics(features.to(self.norm.weight.dtype), floor)
             x = self._standardised(x).clamp(-MOST, MOST)
         if self.training:
             x = x + NOISE * torch.randn_like(x)
-        return torch.cat([self.hidden(x), self.hidden_timeless(self.statistics.without_course(x))], dim=1)
+        return self.hidden(x)  # type: ignore[no-any-return]
 
     def _standardised(self, x: Tensor) -> Tensor:
         """By the batch in training, unless that is a single clip."""
@@ -62,12 +63,6 @@ class StatisticsBranches(nn.Module):
         if by_batch == norm.training:
             return norm(x)  # type: ignore[no-any-return]
         return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-
-
-def _hidden(length: int, width: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Dropout(dropout), nn.Linear(length, width), nn.ReLU(inplace=True), nn.Dropout(dropout)
-    )
 
 
 class Statistics(nn.Module):
@@ -88,8 +83,7 @@ class Statistics(nn.Module):
         super().__init__()
         n = min(N_COSINES, rows)
         self.register_buffer("cosines", dct_matrix(rows, n).float(), persistent=False)
-        self.n_course = N_PARTS * n
-        self.length = 4 * rows + 4 * N_SHAPES + 3 * n + self.n_course + N_LAST
+        self.length = 4 * rows + 4 * N_SHAPES + (3 + N_PARTS) * n + N_LAST
 
     def forward(self, features: Tensor, floor: Tensor) -> Tensor:
         """The statistics, one row a clip."""
@@ -115,11 +109,6 @@ class Statistics(nn.Module):
             ],
             dim=1,
         )
-
-    def without_course(self, statistics: Tensor) -> Tensor:
-        """Statistics `[B, length]` but for those around places in the clip: `[B, length - n_course]`."""
-        course = self.length - N_LAST - self.n_course
-        return torch.cat([statistics[:, :course], statistics[:, -N_LAST:]], dim=1)
 
 
 def spectral_shape(decibels: Tensor) -> Tensor:
