@@ -59,7 +59,7 @@ def test_the_default_network_is_small() -> None:
         for name in ("backbone", "statistics")
     }
     assert 250_000 < sizes["backbone"] < 320_000
-    assert 150_000 < sizes["statistics"] < 250_000
+    assert 80_000 < sizes["statistics"] < 150_000
 
 
 def test_a_fold_or_a_group_may_be_called_by_a_number() -> None:
