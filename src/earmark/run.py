@@ -303,8 +303,8 @@ def load_model(folder: Path, device: str = "cpu") -> Classifier:
     except RuntimeError as error:
         raise UserError(
             place,
-            f"the weights do not belong to the network in model.toml: {_first_line(error)}",
-            "Copy both again.",
+            f"the weights do not belong to the network in model.toml: {_first_line(error).rstrip('.')}",
+            "Copy both again; if another version of earmark trained the model, train it anew.",
         ) from error
     # As in training: convolutions are several times quicker with the channels last.
     return model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
