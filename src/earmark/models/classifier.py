@@ -151,7 +151,7 @@ class Classifier(nn.Module):
 
 
 def _check_decibels(features: FeatureConfig) -> None:
-    """Refuses branches on statistics of anything but decibels a band."""
+    """Refuses a branch on statistics of anything but decibels a band."""
     if isinstance(features, MFCC) or not (
         isinstance(features, LogMel) or (isinstance(features, STFT) and features.scale == "db")
     ):
