@@ -16,7 +16,7 @@ from earmark.clips import ClipTable, regrouped
 from earmark.errors import UserError
 from earmark.layouts import import_folder
 from earmark.leakage import audit, check_classes
-from earmark.splits import SplitSettings, assign, crosstab, other_groupings, units
+from earmark.splits import SplitSettings, assign, crosstab, other_groupings, trained_after_all, units
 from earmark.stratify import divide
 from rows import clips
 
@@ -404,3 +404,21 @@ def test_without_a_share_for_validation_all_other_clips_train() -> None:
     for protocol in ("grouped", "segments"):
         split = assign(table, SplitSettings(valid_fraction=0, protocol=protocol)).frame["split"]
         assert set(split) == {"train", "test"}
+
+
+def test_without_a_share_for_validation_given_clips_train_too_but_for_relatives_of_the_test() -> None:
+    given = clips("xyxyxy", group="aabbcd", split=["training", "train", "val", "valid", "test", "test"])
+    none = SplitSettings(valid_fraction=0)
+    done = assign(given, none)
+    assert split_of(done).tolist() == ["train"] * 4 + ["test"] * 2
+    assert trained_after_all(given, done).tolist() == [False, False, True, True, False, False]
+    assert split_of(assign(done, none)).tolist() == split_of(done).tolist()
+
+    related = given.with_column("artist", ["", "", "", "z", "z", ""])  # the group b is of whom d tests
+    done = assign(related, none)
+    assert split_of(done).tolist() == ["train", "train", "valid", "valid", "test", "test"]
+    assert not trained_after_all(related, done).any()
+
+    by_segment = assign(related, SplitSettings(valid_fraction=0, protocol="segments"))
+    assert split_of(by_segment).tolist() == ["train"] * 4 + ["test"] * 2
+    assert not trained_after_all(clips("xyxyxy"), by_segment).any()

@@ -18,6 +18,7 @@ from earmark.optimisation import OPTIMIZERS, SCHEDULES
 from earmark.plan import make_plan
 from earmark.recipe import Recipe, Training, read_recipe
 from earmark.run import Run, open_run
+from earmark.tables import counted
 from earmark.training import Options, count_epochs, follow, judge, resume, train
 
 QUIET: Callable[[str], None] = lambda line: None  # noqa: E731
@@ -184,6 +185,28 @@ def test_an_existing_run_is_never_overwritten(table: ClipTable, tiny: Recipe, tm
     with pytest.raises(UserError, match="this exists already.*Choose another -o"):
         train(table, tiny, tmp_path / "run", ONE, QUIET)
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+def test_given_validation_clips_train_where_nothing_validates_and_the_person_is_told(
+    table: ClipTable, tiny: Recipe, tmp_path: Path
+) -> None:
+    given = table.with_column(
+        "split", [("train", "train", "valid", "test")[i % 4] for i in range(len(table))]
+    )
+    none = dataclasses.replace(tiny, split=dataclasses.replace(tiny.split, valid_fraction=0.0))
+    lines: list[str] = []
+    run = train(given, none, tmp_path / "run", ONE, lines.append)
+    n = len(table) // 4
+    assert f"warning: {n} clips that the table gives for validation train: the recipe has" in "\n".join(lines)
+    kept = run.clips().frame
+    assert set(kept["split"]) == {"train", "test"}
+    assert set(kept["file"][kept["split"] == "test"]) == set(given.frame["file"][3::4])
+
+    one, same = given.paths()[3], given.paths()[2]
+    shutil.copy(one, same)  # a sound in valid and test, as some published corpora have it
+    plan = make_plan(given, none)
+    assert plan.table.frame["split"].iloc[2] == "valid"
+    assert plan.warnings[0].startswith(f"{counted(n - 1, 'clip')} that the table gives for validation train")
 
 
 def test_the_person_is_told_the_split_the_work_and_what_was_left_out(

@@ -27,7 +27,7 @@ from earmark.probing import probe_all, require_some
 from earmark.recipe import Recipe, Training, read_recipe, recipe_names
 from earmark.run import open_run
 from earmark.splits import SplitSettings
-from earmark.tables import listed
+from earmark.tables import counted, listed
 
 MAX_CLIP_SECONDS = 10.0
 """What one score is about at most, where the recipe does not say: longer clips are scored as a mean anyway."""
@@ -76,17 +76,20 @@ def make_plan(table: ClipTable, recipe: Recipe, progress: bool = False) -> Plan:
     chosen = splits.learnt_from(table, recipe.split)
     infos, readable, unread = probe_all(chosen)
     durations = np.array([infos[path].duration for path in readable.paths()])
-    clips = splits.assign(cut(readable, durations, recipe.clips, recipe.split.seed), recipe.split)
+    given = cut(readable, durations, recipe.clips, recipe.split.seed)
+    clips = splits.assign(given, recipe.split)
     spec = fit_spec(clips, infos, recipe)
     store = FeatureStore(Features(spec.features, spec.sample_rate), spec.resampler)
     features = store.collect(clips, progress)
     good, reasons = features.good(), np.array(features.reasons, dtype=object)
     usable = require_some(clips, good, reasons)
     features = features.take(np.flatnonzero(good))
+    moved = splits.trained_after_all(given, clips)[good]
+    usable, n_moved = _new_to_the_test(usable, moved, features.sounds)
     _require_valid(usable, recipe.training)
     unusable = _together(unread, clips.take(~good).with_column("reason", reasons[~good]))
     warnings = _warnings(usable, features.sounds, recipe, given="split" in table.frame)
-    return Plan(usable, features, spec, unusable, warnings)
+    return Plan(usable, features, spec, unusable, (*_moved_words(n_moved), *warnings))
 
 
 def settled(recipe: Recipe) -> Recipe:
@@ -236,6 +239,25 @@ def _warnings(table: ClipTable, sounds: Sequence[str], recipe: Recipe, given: bo
             "the split is by segment, as published: parts of one recording are on both sides; LEAKS",
         )
     return (*found, *leakage.audit(table, sounds, given), *leakage.check_grouping(table))
+
+
+def _new_to_the_test(
+    table: ClipTable, moved: NDArray[np.bool_], sounds: Sequence[str]
+) -> tuple[ClipTable, int]:
+    """Put those back into `valid` that would train, `[n]`, though a tested clip has the same sound; how many train."""
+    split, heard = table.frame["split"].to_numpy(), np.array(sounds, dtype=object)
+    known = moved & np.isin(heard.astype(str), list({*heard[split == "test"]} - {""}))
+    return table.with_column("split", np.where(known, "valid", split)), int((moved & ~known).sum())
+
+
+def _moved_words(n: int) -> tuple[str, ...]:
+    """A warning where clips train that the table gives for validation."""
+    if not n:
+        return ()
+    return (
+        f"{counted(n, 'clip')} that the table gives for validation {'trains' if n == 1 else 'train'}: the recipe has "
+        "split.valid_fraction = 0; --set split.valid_fraction=0.2 has the table's own split obeyed",
+    )
 
 
 def _together(one: ClipTable, other: ClipTable) -> ClipTable:

@@ -47,7 +47,8 @@ class SplitSettings:
     test_fraction: _Fraction = 0.2
     """Share of all clips that is tested on."""
     valid_fraction: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.2
-    """Share of the other clips that chooses the checkpoint; 0: none, all train, and the last checkpoint is kept."""
+    """Share of the other clips that chooses the checkpoint; 0: none, the last is kept, and all that is not tested
+    trains: clips that the table gives for validation too, unless they belong to something that is tested."""
     seed: int = 0
     """Another seed gives another split."""
     test_fold: str | None = None
@@ -67,7 +68,8 @@ def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
     """Give each clip its split: units stay whole, classes are spread evenly, a seed always gives the same.
 
     Args:
-        table: clips; a column `split` is obeyed; if only `valid` is missing, a part of `train` becomes it.
+        table: clips; a column `split` is obeyed, but that its `valid` trains where nothing is to validate; if only
+            `valid` is missing, a part of `train` becomes it.
         settings: how large the parts are, and which fold or group is tested on.
 
     Returns:
@@ -84,12 +86,23 @@ def assign(table: ClipTable, settings: SplitSettings) -> ClipTable:
     else:
         splits = np.full(len(table), "train", dtype=object)
         splits[_tested(table, settings, rng)] = "test"
-    if "valid" not in splits and settings.valid_fraction:
+    if "valid" in splits and not settings.valid_fraction:
+        splits[_free_to_train(table, splits)] = "train"
+    elif "valid" not in splits and settings.valid_fraction:
         rest = np.flatnonzero(splits == "train")
         asked = settings.test_fold is not None or settings.test_group is not None
         others = table.take(rest) if not asked else without_folds(table.take(rest))
         splits[rest[_held_out(others, settings.valid_fraction, rng, sides=("train", "valid"))]] = "valid"
     return table.with_column("split", splits)
+
+
+def trained_after_all(given: ClipTable, assigned: ClipTable) -> NDArray[np.bool_]:
+    """The clips given for validation that train, `[n]`, since nothing is to validate."""
+    if "split" not in given.frame:
+        return np.zeros(len(given), bool)
+    was = given.frame["split"].str.strip().str.casefold().map(SYNONYMS)
+    trained: NDArray[np.bool_] = ((was == "valid") & (assigned.frame["split"] == "train")).to_numpy()
+    return trained
 
 
 def learnt_from(table: ClipTable, settings: SplitSettings) -> ClipTable:
@@ -177,7 +190,7 @@ def _by_segment(table: ClipTable, settings: SplitSettings, rng: np.random.Genera
     if given is None or "valid" not in given:
         n_valid = round(settings.valid_fraction * len(rest)) or int(settings.valid_fraction > 0)
         splits[rest[:n_valid]] = "valid"
-    else:
+    elif settings.valid_fraction:
         splits[given == "valid"] = "valid"
     return splits
 
@@ -210,6 +223,13 @@ def _given(table: ClipTable, settings: SplitSettings) -> NDArray[np.object_]:
                 f"Mark whole groups as {split!r}, or delete the column to have the clips split.",
             )
     return splits
+
+
+def _free_to_train(table: ClipTable, splits: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """The validation clips that belong to nothing that is tested, `[n]`; in NSynth all belong to such instruments."""
+    codes, _ = _factorized(units(table, fold=False))
+    free: NDArray[np.bool_] = (splits == "valid") & ~np.isin(codes, codes[splits == "test"])
+    return free
 
 
 def _tested(table: ClipTable, settings: SplitSettings, rng: np.random.Generator) -> NDArray[np.bool_]:

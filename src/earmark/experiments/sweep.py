@@ -151,8 +151,11 @@ def sweep(
         UserError: no setting, an unknown one, one of the split, a range without a search, no trial that ended well.
     """
     _check(overs)
-    if "valid" not in set(table.frame.get("split", ())) and not recipe.split.valid_fraction:
-        say(f"{VALID_FRACTION:.0%} of the clips that are not tested are set aside: they choose the setting.")
+    if not recipe.split.valid_fraction:
+        say(
+            f"{VALID_FRACTION:.0%} of the clips that are not tested, or those that the table gives for validation, "
+            "are set aside: they choose the setting."
+        )
         split = dataclasses.replace(recipe.split, valid_fraction=VALID_FRACTION)
         recipe = dataclasses.replace(recipe, split=split)
     for over in overs:
