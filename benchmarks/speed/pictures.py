@@ -68,7 +68,7 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
     _goals(axes, rows)
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_xscale("log")
-    axes.set_xlim(min(0.8, values.min() / 1.15), ends.max() * 4.5)
+    axes.set_xlim(min(0.8, values.min() / 1.15), ends.max() * 6)
     ticks = [x for x in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if values.min() / 2 < x < ends.max() * 2]
     axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
     axes.minorticks_off()
@@ -88,7 +88,7 @@ def _goals(axes: Axes, rows: Sequence[Row]) -> None:
             axes.plot(x, y, linestyle="", marker=marker, color=INK, markersize=size, markerfacecolor="white",
                       markeredgewidth=1.5, label=words)  # fmt: skip
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        axes.legend(fontsize=8, frameon=False, loc="upper right")
 
 
 def label(row: Row) -> str:
