@@ -53,7 +53,7 @@ def check_classes(table: ClipTable, partial_test: bool = False) -> list[str]:
         partial_test: whether the test may lack some.
 
     Returns:
-        A warning for each class that is missing from `valid`.
+        A warning where a class is missing from `valid`, if that has any clip.
 
     Raises:
         UserError: a class is missing from `train` or from `test`.
@@ -69,8 +69,10 @@ def check_classes(table: ClipTable, partial_test: bool = False) -> list[str]:
                 "Add recordings (of other groups) of it, leave the class out, or choose another split.",
             )
     missing = [str(name) for name in counts.index[counts["valid"] == 0] if counts["valid"].any()]
-    chosen = "the checkpoint is chosen without it"
-    return [f"split 'valid' has no clip of class {name!r}: {chosen}" for name in missing]
+    if not missing:
+        return []
+    known = f"what is found on validation clips says nothing of {'them' if missing[1:] else 'it'}"
+    return [f"split 'valid' has no clip of class {listed(missing)}: {known}"]
 
 
 def check_grouping(table: ClipTable) -> list[str]:
