@@ -163,6 +163,13 @@ def test_where_nothing_is_set_aside_the_sweep_does_so(
     (run,) = (tmp_path / "s" / "runs").iterdir()
     assert (read_clips(run / "clips.csv").frame["split"] == "valid").sum() > 0
 
+    given = table.with_column(
+        "split", [("train", "train", "valid", "test")[i % 4] for i in range(len(table))]
+    )
+    sweep.sweep(given, none, [Over(WIDTHS.key, ([4],))], tmp_path / "given", ONE, say)
+    (run,) = (tmp_path / "given" / "runs").iterdir()
+    assert read_clips(run / "clips.csv").frame["split"].tolist() == given.frame["split"].tolist()
+
 
 def test_what_cannot_be_swept_is_refused_and_nothing_is_made(
     table: ClipTable, quick: Recipe, tmp_path: Path

@@ -272,5 +272,5 @@ def _require_valid(table: ClipTable, recipe: Training) -> None:
         raise UserError(
             "training.schedule",
             "found 'plateau', which goes by the validation loss, but no clip is in the split 'valid'",
-            "Give some clips to that split, or take another schedule.",
+            "Give some clips to that split, with split.valid_fraction above 0, or take another schedule.",
         )

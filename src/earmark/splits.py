@@ -100,8 +100,9 @@ def trained_after_all(given: ClipTable, assigned: ClipTable) -> NDArray[np.bool_
     """The clips given for validation that train, `[n]`, since nothing is to validate."""
     if "split" not in given.frame:
         return np.zeros(len(given), bool)
-    was = given.frame["split"].str.strip().str.casefold().map(SYNONYMS)
-    trained: NDArray[np.bool_] = ((was == "valid") & (assigned.frame["split"] == "train")).to_numpy()
+    trained: NDArray[np.bool_] = (_our_words(given) == "valid") & (
+        assigned.frame["split"] == "train"
+    ).to_numpy()
     return trained
 
 
@@ -208,7 +209,7 @@ def _given(table: ClipTable, settings: SplitSettings) -> NDArray[np.object_]:
                 "Delete or rename that column, or leave the setting out.",
             )
     cells = table.frame["split"]
-    splits = cells.str.strip().str.casefold().map(SYNONYMS).to_numpy(dtype=object)
+    splits = _our_words(table)
     for row in np.flatnonzero([not isinstance(split, str) for split in splits])[:1]:
         raise UserError(
             f"column 'split', {table.frame['file'].iloc[row]!r}",
@@ -225,8 +226,16 @@ def _given(table: ClipTable, settings: SplitSettings) -> NDArray[np.object_]:
     return splits
 
 
+def _our_words(table: ClipTable) -> NDArray[np.object_]:
+    """The column `split`, `[n]`, nan where a cell is no word for a split."""
+    words: NDArray[np.object_] = (
+        table.frame["split"].str.strip().str.casefold().map(SYNONYMS).to_numpy(dtype=object)
+    )
+    return words
+
+
 def _free_to_train(table: ClipTable, splits: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """The validation clips that belong to nothing that is tested, `[n]`; in NSynth all belong to such instruments."""
+    """The validation clips that belong to nothing that is tested, `[n]`."""
     codes, _ = _factorized(units(table, fold=False))
     free: NDArray[np.bool_] = (splits == "valid") & ~np.isin(codes, codes[splits == "test"])
     return free
