@@ -20,6 +20,10 @@ CODES = {"Enter": 13, "Escape": 27, "Tab": 9}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+class Left(AssertionError):
+    """The page was left, or loaded anew, while it was being asked."""
+
+
 def find_chromium() -> str | None:
     """The first Chromium on the path."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -137,7 +141,8 @@ class Browser:
             self._note(answer)
             if answer.get("id") == number:
                 if "error" in answer:
-                    raise AssertionError(f"{method}: {answer['error']}")
+                    left = "navigated or closed" in answer["error"]["message"]
+                    raise (Left if left else AssertionError)(f"{method}: {answer['error']}")
                 return answer["result"]
 
     def ask(self, expression: str) -> Any:
@@ -147,10 +152,13 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 60.0) -> None:
-        """Wait until an expression is true; one that fails may come true yet, when a page is half loaded."""
+        """Wait until an expression is true; one that fails may come true yet, when a page is half loaded or left."""
         until = time.monotonic() + seconds
         while True:
-            answer = self._evaluate(expression)
+            try:
+                answer = self._evaluate(expression)
+            except Left as error:
+                answer = {"exceptionDetails": str(error)}
             if "exceptionDetails" not in answer and answer["result"].get("value"):
                 return
             assert time.monotonic() < until, f"never true: {expression}: {answer}"
