@@ -14,7 +14,7 @@ import earmark
 SOURCE = Path(earmark.__file__).parent
 
 FLOORS = [
-    {"errors", "files", "process"},
+    {"errors", "files", "process", "teamwork"},
     {"audio", "decoding", "scan", "recording", "quiet", "settings", "tables", "devices"},
     {
         "features",
@@ -37,6 +37,7 @@ FLOORS = [
         "report",
         "checkpoints",
         "logbook",
+        "trainer",
         "timelines",
         "findings",
         "featurefile",

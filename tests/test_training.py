@@ -19,7 +19,8 @@ from earmark.plan import make_plan
 from earmark.recipe import Recipe, Training, read_recipe
 from earmark.run import Run, open_run
 from earmark.tables import counted
-from earmark.training import Options, count_epochs, follow, judge, resume, train
+from earmark.trainer import follow
+from earmark.training import Options, count_epochs, judge, resume, train
 
 QUIET: Callable[[str], None] = lambda line: None  # noqa: E731
 ONE = Options(threads=1)

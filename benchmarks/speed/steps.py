@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.speed.measuring import Side, Took, timed
 from earmark.cache import ClipFeatures
+from earmark.checkpoints import State
 from earmark.clips import ClipTable
 from earmark.dataset import TrainingBatches
 from earmark.devices import using_threads
@@ -22,7 +23,8 @@ from earmark.models.conv2d import Conv2d
 from earmark.optimisation import Descent, initialise
 from earmark.plan import Plan, sketch_spec
 from earmark.recipe import Recipe, read_recipe
-from earmark.training import augmented, choose_threads, follow, logits_of_branches, mean_loss
+from earmark.trainer import Trainer
+from earmark.training import choose_threads
 
 N_EPOCHS = 1000
 """More than are timed."""
@@ -59,43 +61,32 @@ class Epochs:
     """A model that trains one epoch at each call: batches, forward, loss, backward, optimiser, average."""
 
     def __init__(self, work: Work) -> None:
-        self.work = work
         recipe, spec, n = work.recipe, work.spec, work.n_clips
         torch.manual_seed(0)
-        self.model = Classifier(spec)
-        initialise(self.model, recipe.training.initialisation)
-        shape = self.model.features.shape(round(spec.cropping.seconds * spec.sample_rate))
+        model = Classifier(spec)
+        initialise(model, recipe.training.initialisation)
+        shape = model.features.shape(round(spec.cropping.seconds * spec.sample_rate))
         rng = np.random.default_rng(0)
-        n_rows = 1 if self.model.one_dimensional else shape[1]
+        n_rows = 1 if model.one_dimensional else shape[1]
         clips = list(rng.standard_normal((n, shape[-1], n_rows), dtype=np.float32))
         targets = np.eye(len(spec.classes), dtype=np.float32)[np.arange(n) % len(spec.classes)]
-        self.model.normalisation.fit(clip.T[None] if n_rows > 1 else clip.T for clip in clips)
-        self.model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        self.average = Classifier(spec)
-        generator = torch.Generator().manual_seed(0)
-        self.draws = torch.Generator().manual_seed(1)
+        model.normalisation.fit(clip.T[None] if n_rows > 1 else clip.T for clip in clips)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generators = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)
         settings = recipe.training
-        self.batches = TrainingBatches(
-            clips, targets, self.model.features, spec.cropping, settings.batch_size, generator
+        batches = TrainingBatches(
+            clips, targets, model.features, spec.cropping, settings.batch_size, generators[0]
         )
-        self.criterion = Criterion(
+        criterion = Criterion(
             spec.task, targets, settings.class_balance, settings.label_smoothing, settings.loss
         )
-        self.descent = Descent(self.model, settings, N_EPOCHS, self.batches.n_batches)
+        descent = Descent(model, settings, N_EPOCHS, batches.n_batches)
+        state = State(model, Classifier(spec), descent, generators, None)
+        self.trainer = Trainer(state, settings, recipe.augment, batches, model.features, criterion)
 
     def __call__(self) -> None:
-        """One epoch, as `training.fit` goes through it."""
-        model, augment, training = self.model, self.work.recipe.augment, self.work.recipe.training
-        precision: torch.dtype = getattr(torch, training.precision)
-        losses = []
-        for x, y in augmented(self.batches, model.features, model.features, augment, self.draws):
-            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-                branches = logits_of_branches(model, x, augment, self.draws)
-            loss = mean_loss(self.criterion, branches, y)
-            self.descent.step(loss)
-            if training.average:
-                follow(self.average, model, training.average, self.descent.n_steps)
-            losses.append(loss.detach())
+        """One epoch."""
+        losses = [loss.detach() for loss, _, _ in self.trainer.epoch()]
         assert torch.stack(losses).isfinite().all()
 
 

@@ -101,7 +101,7 @@ def against_keras(network: Network, keras: Worker, bench: Bench) -> Iterator[Row
     )
     asked = {"network": network.keras, "n": work.n_clips, "batch_size": 32}
     theirs = keras.ask(**asked)["parameters"]
-    assert theirs == n_parameters(Epochs(work).model), f"{network.recipe}: not the same network"
+    assert theirs == n_parameters(Epochs(work).trainer.state.model), f"{network.recipe}: not the same network"
 
     def keras_epoch() -> Took:
         answer = keras.ask()

@@ -13,6 +13,7 @@ from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
 from earmark.features import Features, Waveform
 from earmark.models.crops import Cropping, pad_end, sounding
+from earmark.teamwork import ALONE, Team
 
 DRAWS = 32
 """Of a crop at most, until there is sound in it."""
@@ -28,6 +29,7 @@ class TrainingBatches:
         cropping: lengths of crops in seconds.
         batch_size: clips a batch; an epoch is cut into batches of nearly this size, so that none is tiny.
         generator: every draw comes from it.
+        team: of several processes, each gets its share of every batch.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class TrainingBatches:
         cropping: Cropping,
         batch_size: int,
         generator: torch.Generator,
+        team: Team = ALONE,
     ) -> None:
         self.clips = clips
         self.targets = torch.from_numpy(targets)
         self.generator = generator
+        self.team = team
         self.n_batches = max(1, round(len(clips) / batch_size))
         self.min_frames, self.max_frames = crop_lengths(features, cropping)
         self._floor = features.floor.cpu()
@@ -49,41 +53,47 @@ class TrainingBatches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Batches of one epoch: features `[B, C, F, N]` (or `[B, C, T]`) and targets `[B, n_classes]`."""
-        order = torch.randperm(len(self.clips), generator=self.generator)
+        together, own = self._generators()
+        order = torch.randperm(len(self.clips), generator=together)
         for indices in order.tensor_split(self.n_batches):
-            n_frames = self._draw(self.min_frames, self.max_frames)
-            yield self._gather(indices.tolist(), n_frames), self.targets[indices]
+            n_frames = _draw(together, self.min_frames, self.max_frames)
+            share = indices.tensor_split(self.team.size)[self.team.rank]
+            yield self._gather(share.tolist(), n_frames, own), self.targets[share]
 
-    def _gather(self, indices: list[int], n_frames: int) -> torch.Tensor:
+    def _generators(self) -> tuple[torch.Generator, torch.Generator]:
+        """Of what all processes draw alike, and of what each draws for its share: in a process alone the same."""
+        if self.team.size == 1:
+            return self.generator, self.generator
+        seed = self.team.agree(_draw(self.generator, 0, 2**62))
+        return torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1 + self.team.rank)
+
+    def _gather(self, indices: list[int], n_frames: int, generator: torch.Generator) -> torch.Tensor:
         frames = np.empty((len(indices), n_frames, len(self._floor)), np.float32)
         clips = [self.clips[index] for index in indices]
         if all(len(clip) == n_frames for clip in clips):
             np.stack(clips, out=frames)
-            torch.randint(1, (len(clips),), generator=self.generator)  # as many draws as where there is room
+            torch.randint(1, (len(clips),), generator=generator)  # as many draws as where there is room
         else:
             for row, clip in zip(frames, clips, strict=True):
-                self._crop(clip, row)
+                self._crop(clip, row, generator)
         return as_features(frames, self._one_dimensional)
 
-    def _crop(self, clip: NDArray[np.float32], row: NDArray[np.float32]) -> None:
+    def _crop(self, clip: NDArray[np.float32], row: NDArray[np.float32], generator: torch.Generator) -> None:
         """Put a random crop of `clip` into `row`; a shorter clip stands anywhere in it, on the floor.
 
         A crop of nothing but digital silence, as recordings are padded with, is drawn again: it tells no class.
         """
         spare = len(clip) - len(row)
         if spare < 0:
-            at = self._draw(0, -spare)
+            at = _draw(generator, 0, -spare)
             row[:] = self._floor.numpy()
             row[at : at + len(clip)] = clip
             return
         for _ in range(DRAWS):
-            at = self._draw(0, spare)
+            at = _draw(generator, 0, spare)
             row[:] = clip[at : at + len(row)]
             if not spare or sounding(torch.from_numpy(row.T), self._floor).any():
                 return
-
-    def _draw(self, low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=self.generator))
 
 
 class ClipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, str]]):
@@ -129,6 +139,10 @@ class ClipDataset(Dataset[tuple[torch.Tensor, torch.Tensor, str]]):
         x = as_features(np.array(self.clips[index][: self._n_frames])[None], one_dimensional)[0]
         x = pad_end(x, self._n_frames, self._features.floor)
         return x if self.transform is None else self.transform(x), self._targets[index], self._ids[index]
+
+
+def _draw(generator: torch.Generator, low: int, high: int) -> int:
+    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 def _ids(table: ClipTable) -> list[str]:

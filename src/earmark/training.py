@@ -6,7 +6,7 @@ import copy
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +15,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from earmark import metrics, splits
 from earmark.audio import REASONS
-from earmark.augment import Augment, augment_features, augment_waveforms, freq_mixstyle, spec_augment
 from earmark.cache import ClipFeatures, FeatureStore
 from earmark.checkpoints import Epoch, State, load_checkpoint, record, restore
 from earmark.clips import ClipTable, require_classes, write_clips
@@ -37,6 +35,8 @@ from earmark.probing import knows_sound
 from earmark.recipe import Recipe, Training
 from earmark.run import Run, RunFacts, check_new, create_run, open_run, save_model
 from earmark.tables import counted
+from earmark.teamwork import team
+from earmark.trainer import Trainer
 
 Say = Callable[[str], None]
 """Takes a line for the person who waits."""
@@ -81,6 +81,7 @@ def train(
     device = choose_device(options.device)
     require_classes(table)
     plan = make_plan(table, recipe, options.progress)
+    _require_shares(plan, recipe.training)
     say(describe_plan(plan))
     threads, step_seconds = _choose_threads(plan, recipe, options, device)
     facts = RunFacts(
@@ -116,12 +117,8 @@ def resume(path: Path, options: Options | None = None, say: Say = print) -> Run:
             run.path, "its training has come to its end already", "Train again under another name."
         )
     plan = make_plan(run.clips(), settled(run.recipe), options.progress)
-    if plan.sounds != run.facts.sounds:
-        raise UserError(
-            run.path,
-            "the recordings are not those that the training was begun with",
-            "Put them back, or train anew.",
-        )
+    _require_same_sounds(run, plan)
+    _require_shares(plan, run.recipe.training)
     with run.in_use():
         fit(run, plan, options, say)
     return run
@@ -136,38 +133,15 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
         options: bars and TensorBoard.
         say: takes a line for the person who waits.
     """
-    recipe, device = run.recipe.training, torch.device(run.facts.device)
-    train, valid = plan.rows("train"), plan.rows("valid")
-    targets = soft_targets(plan)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    draws = torch.Generator(device).manual_seed(recipe.seed + 1)
-
-    precision: torch.dtype = getattr(torch, recipe.precision)
-
+    recipe, valid, targets = run.recipe.training, plan.rows("valid"), soft_targets(plan)
+    together = team()
+    together.agree(run.path.resolve())
     keep_freed_memory()
     with using_threads(run.facts.threads):
-        # The model, its normalisation fitted on the training clips only, and what moves its weights.
-        torch.manual_seed(recipe.seed)
-        model = Classifier(plan.spec)
-        initialise(model, recipe.initialisation)
-        model.begin()
-        fit_normalisation(model, plan.features.take(train))
-        clips, source = sources(plan, model, run.recipe.augment.on_waveforms)
-        batches = TrainingBatches(
-            clips, targets[train], source, plan.spec.cropping, recipe.batch_size, generator
-        )
-        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        n_epochs = count_epochs(recipe, batches.n_batches)
-        descent = Descent(model, recipe, n_epochs, batches.n_batches)
-        monitor = recipe.monitor if len(valid) and recipe.monitor != "none" else None
-        average = copy.deepcopy(model) if recipe.average else model
-        state = State(model, average, descent, (generator, draws), monitor)
-        restore(run, state)
-        criterion = Criterion(
-            plan.spec.task, targets[train], recipe.class_balance, recipe.label_smoothing, recipe.loss
-        ).to(device)
-
-        n_steps = n_epochs * batches.n_batches
+        trainer = make_trainer(run, plan)
+        state, descent = trainer.state, trainer.state.descent
+        n_epochs = count_epochs(recipe, trainer.batches.n_batches)
+        n_steps = n_epochs * trainer.batches.n_batches
         with logbook(run, state.average, n_steps, descent.n_steps, options) as log:
             for epoch in range(len(state.history), n_epochs):
                 if recipe.patience and epoch - state.best_epoch >= recipe.patience:
@@ -175,15 +149,8 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
                     break
                 started = time.perf_counter()
                 log.begin()
-                model.train()
-                for x, y in augmented(batches, source, model.features, run.recipe.augment, draws):
-                    # One step: forward, down the slope, and the average follows.
-                    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                        branches = logits_of_branches(model, x, run.recipe.augment, draws)
-                    loss = mean_loss(criterion, branches, y)
-                    descent.step(loss)
-                    if recipe.average:
-                        follow(state.average, model, recipe.average, descent.n_steps)
+                together.agree(True)
+                for loss, branches, y in trainer.epoch():
                     log.step(loss, branches.mean(dim=0), y)
 
                 # How good it is on clips that it does not train on.
@@ -211,6 +178,60 @@ def fit(run: Run, plan: Plan, options: Options, say: Say = print) -> None:
     save_model(best, run.model_path)
 
 
+def assist() -> None:
+    """Help the leader of a team with each of its trainings, until it has no more.
+
+    Its word is the folder of a run that begins, True for one more epoch of it, or None at the end.
+
+    Raises:
+        UserError: the recordings are not here as they are where the leader is.
+    """
+    together = team()
+    word = together.agree()
+    while word is not None:
+        run = open_run(word, trained=False)
+        plan = make_plan(run.clips(), settled(run.recipe))
+        _require_same_sounds(run, plan)
+        with using_threads(run.facts.threads):
+            trainer = make_trainer(run, plan)
+            while (word := together.agree()) is True:
+                for _ in trainer.epoch():
+                    pass
+
+
+def make_trainer(run: Run, plan: Plan) -> Trainer:
+    """A model with its normalisation fitted on the training clips only, and all that its steps need.
+
+    Where the run has a checkpoint it goes on from there.
+    """
+    recipe, device = run.recipe.training, torch.device(run.facts.device)
+    rows, targets, together = plan.rows("train"), soft_targets(plan), team()
+    generator = torch.Generator().manual_seed(recipe.seed)
+    draws = torch.Generator(device).manual_seed(recipe.seed + 1)
+    torch.manual_seed(recipe.seed)
+    model = Classifier(plan.spec)
+    initialise(model, recipe.initialisation)
+    model.begin()
+    fit_normalisation(model, plan.features.take(rows))
+    clips, source = sources(plan, model, run.recipe.augment.on_waveforms)
+    batches = TrainingBatches(
+        clips, targets[rows], source, plan.spec.cropping, recipe.batch_size, generator, together
+    )
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    descent = Descent(model, recipe, count_epochs(recipe, batches.n_batches), batches.n_batches)
+    monitor = recipe.monitor if len(plan.rows("valid")) and recipe.monitor != "none" else None
+    average = copy.deepcopy(model) if recipe.average else model
+    state = State(model, average, descent, (generator, draws), monitor)
+    restore(run, state)
+    if not together.leads:
+        draws.manual_seed(recipe.seed + 1 + together.rank)
+        torch.manual_seed(recipe.seed + 1 + together.rank)
+    criterion = Criterion(
+        plan.spec.task, targets[rows], recipe.class_balance, recipe.label_smoothing, recipe.loss
+    ).to(device)
+    return Trainer(state, recipe, run.recipe.augment, batches, source, criterion, together)
+
+
 # -- before the loop ----------------------------------------------------------------------------------------
 
 
@@ -234,6 +255,27 @@ def describe_work(plan: Plan, recipe: Training, step_seconds: float, facts: RunF
     return f"training: {counted(n_epochs, 'epoch')} of {counted(n_batches, 'step')} on {where}{about}"
 
 
+def _require_same_sounds(run: Run, plan: Plan) -> None:
+    if plan.sounds != run.facts.sounds:
+        raise UserError(
+            run.path,
+            "the recordings are not those that the training was begun with",
+            "Put them back, or train anew.",
+        )
+
+
+def _require_shares(plan: Plan, recipe: Training) -> None:
+    """Refuse more processes than there are pairs of clips in a batch: norms over a batch need two."""
+    size, n_train = team().size, len(plan.rows("train"))
+    smallest = n_train // max(1, round(n_train / recipe.batch_size))
+    if size > 1 and smallest < 2 * size:
+        raise UserError(
+            "torchrun",
+            f"found {size} processes for batches of {smallest} clips, wanted two clips or more for each",
+            f"Start {max(1, smallest // 2)}, or take larger batches: --set training.batch_size={8 * size}.",
+        )
+
+
 def _protocol(table: ClipTable, recipe: Recipe) -> Literal["grouped", "given", "segments"]:
     if recipe.split.protocol == "segments":
         return "segments"
@@ -244,7 +286,7 @@ def _choose_threads(plan: Plan, recipe: Recipe, options: Options, device: str) -
     """Threads and the seconds of a step; 0 seconds where that is not known."""
     if device != "cpu":
         return torch.get_num_threads(), 0.0
-    most = os.cpu_count() or 1
+    most = max(1, (os.cpu_count() or 1) // team().size)
     candidates = (options.threads,) if options.threads else tuple(sorted({1, most // 2 or 1, most}))
     return choose_threads(plan, recipe.training, candidates)
 
@@ -306,57 +348,6 @@ def _timed_step(model: Classifier, x: torch.Tensor) -> float:
 
 
 # -- in the loop --------------------------------------------------------------------------------------------
-
-
-def augmented(
-    batches: TrainingBatches,
-    source: Features,
-    features: Features,
-    augment: Augment,
-    draws: torch.Generator,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of one epoch, augmented, on the device of `draws`: unnormalised features and their targets.
-
-    Args:
-        batches: crops of what `source` gives.
-        source: the model's features, or waveforms where those are augmented.
-        features: the model's.
-        augment: what is done to them.
-        draws: every draw comes from it.
-    """
-    for crops, targets in batches:
-        x, y = crops.to(draws.device), targets.to(draws.device)
-        if source is not features:
-            x = features(augment_waveforms(x[:, 0], augment, draws))
-        yield augment_features(x, y, augment, features, draws)
-
-
-def logits_of_branches(
-    model: Classifier, x: torch.Tensor, augment: Augment, draws: torch.Generator
-) -> torch.Tensor:
-    """Logits `[n_branches, B, n_outputs]` of a batch of unnormalised features, with the network's view disturbed.
-
-    The branch on statistics hears `x` itself: masks would be to it what no recording has.
-    """
-    seen = freq_mixstyle(model.normalisation(x), augment.freq_mixstyle, draws)
-    seen = spec_augment(seen, augment, model.features, draws)
-    return model.branches(model.pool(model.backbone(seen)), x)
-
-
-def mean_loss(criterion: Criterion, branches: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean of the branches' losses: each learns as if it were alone, so that none leans on another's errors."""
-    return torch.stack([criterion(logits.float(), targets) for logits in branches]).mean()
-
-
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move the average of the weights toward the model's; the decay warms up so that the start is forgotten."""
-    decay = min(decay, (1 + step) / (10 + step))
-    ours, theirs = average.state_dict(), model.state_dict()
-    floats = [name for name, value in ours.items() if value.is_floating_point()]
-    torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], 1 - decay)
-    for name in ours.keys() - set(floats):
-        ours[name].copy_(theirs[name])
 
 
 def judge(

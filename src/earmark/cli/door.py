@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from earmark import __version__
+from earmark import __version__, teamwork
 from earmark.cli import corpus, experimenting, explaining, exploring, labelling, labels, learning, using
 from earmark.cli.arguments import DONE, ERROR, EXIT_CODES, INTERRUPTED, USAGE, say
 from earmark.errors import UsageError, UserError
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     args = build_parser().parse_args(argv)
     try:
-        code = int(args.command(args))
+        code = _carry_out(args)
         sys.stdout.flush()
         return code
     except UsageError as error:
@@ -41,6 +41,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"earmark: {error.filename or 'output'}: cannot be written: {error.strerror}. Free some space.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ERROR
+
+
+def _carry_out(args: argparse.Namespace) -> int:
+    """Run the command; of several processes that torchrun started only the first does, and the others help it train."""
+    if not teamwork.is_started_by_torchrun():
+        return int(args.command(args))
+    with teamwork.joined() as team:
+        if team.leads:
+            return int(args.command(args))
+        from earmark import training
+
+        try:
+            training.assist()
+        except KeyboardInterrupt:  # the leader tells of it
+            return INTERRUPTED
+        return DONE
 
 
 def entry() -> NoReturn:
