@@ -441,6 +441,14 @@ def test_without_validation_clips_the_last_epoch_is_kept(
     run = train(without_valid, with_training(tiny, patience=1), tmp_path / "run", ONE, QUIET)
     assert run.history()["valid_loss"].isna().all()
     assert len(run.history()) == run.best_epoch == 6
+    said = "no clip is in the split 'valid', so that training.monitor = 'macro_f1' chooses nothing"
+    assert [one.startswith(said) for one in run.facts.warnings] == [True]
+
+
+def test_an_epoch_that_nobody_should_choose_is_no_matter_for_a_warning(
+    without_valid: ClipTable, tiny: Recipe
+) -> None:
+    assert make_plan(without_valid, with_training(tiny, monitor="none")).warnings == ()
 
 
 def test_the_first_weights_are_drawn_as_the_recipe_says(

@@ -232,13 +232,23 @@ def _cropping(recipe: Recipe, clip_seconds: float) -> Cropping:
 
 def _warnings(table: ClipTable, sounds: Sequence[str], recipe: Recipe, given: bool) -> tuple[str, ...]:
     """What is wrong with a split but does not stop it; a leak stops it unless it is the protocol."""
-    found = leakage.check_classes(table, recipe.split.partial_test)
+    found = (*leakage.check_classes(table, recipe.split.partial_test), *_unjudged(table, recipe.training))
     if recipe.split.protocol == "segments":
         return (
             *found,
             "the split is by segment, as published: parts of one recording are on both sides; LEAKS",
         )
     return (*found, *leakage.audit(table, sounds, given), *leakage.check_grouping(table))
+
+
+def _unjudged(table: ClipTable, recipe: Training) -> tuple[str, ...]:
+    """A warning where validation clips should choose the epoch, and there are none."""
+    if recipe.monitor == "none" or (table.frame["split"] == "valid").any():
+        return ()
+    return (
+        f"no clip is in the split 'valid', so that training.monitor = {recipe.monitor!r} chooses nothing: the last "
+        "epoch is kept; --set split.valid_fraction=0.2 sets some aside",
+    )
 
 
 def _new_to_the_test(
