@@ -21,7 +21,7 @@ LN_PER_DB = math.log(10) / 10
 """Natural logarithm of the power that a decibel stands for."""
 AMIN = 1e-7  # power added before the logarithm: silence is -70 dB, whatever else is in the clip
 AMIN_TOP_DB = 1e-10  # librosa's amin, used with top_db only
-IN_DOUBT = 1.25e-4  # decibels, a quarter of what is promised: what may err by more is transformed in double
+IN_DOUBT = 8e-5  # decibels, a sixth of what is promised: what may err by more is transformed in double
 TINY = 2.0**-100  # keeps the root of the power differentiable at 0; its own root is exact
 BLOCK = {
     "cpu": 2**19,
