@@ -16,15 +16,7 @@ from earmark.features import LogMel
 from earmark.models import Classifier, ModelSpec
 from earmark.models.crops import Cropping
 from earmark.models.stages import Shape, Stages
-from earmark.optimisation import (
-    OPTIMIZERS,
-    SCHEDULES,
-    Descent,
-    check_training,
-    for_clips,
-    initialise,
-    one_cycle,
-)
+from earmark.optimisation import OPTIMIZERS, SCHEDULES, Descent, check_training, initialise, one_cycle
 from earmark.recipe import Training
 
 STEP_TABLE = {"step_epochs": (2, 3), "step_rates": (5e-5, 3e-5)}
@@ -276,13 +268,6 @@ def test_a_descent_goes_on_from_its_state_as_if_unbroken(model: Classifier, name
     assert second.rate == first.rate
     epochs(broken, second, losses[2:])
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), broken.parameters(), strict=True))
-
-
-@pytest.mark.parametrize(("n_clips", "share"), [(1, 0.4), (160, 0.4), (200, 0.5), (400, 1.0), (5000, 1.0)])
-def test_few_clips_have_a_lower_rate_all_along(n_clips: int, share: float) -> None:
-    recipe = Training(schedule="steps", learning_rate=1e-3, full_rate_clips=400, **STEP_TABLE)
-    np.testing.assert_allclose(rates(for_clips(recipe, n_clips), 5), np.multiply(rates(recipe, 5), share))
-    assert for_clips(Training(), n_clips) == Training()
 
 
 # -- settings that cannot be --------------------------------------------------------------------------------

@@ -308,12 +308,6 @@ def test_epochs_stay_within_the_bounds_of_steps(n_batches: int, epochs: int) -> 
     assert count_epochs(Training(epochs=160, min_steps=600, max_steps=4500), n_batches) == epochs
 
 
-def test_few_clips_train_at_a_lower_rate(table: ClipTable, tiny: Recipe, tmp_path: Path) -> None:
-    recipe = with_training(tiny, epochs=1, schedule="constant", learning_rate=1e-3, full_rate_clips=400)
-    run = train(table, recipe, tmp_path / "run", ONE, QUIET)
-    np.testing.assert_allclose(run.history()["learning_rate"], 4e-4)
-
-
 def test_the_average_follows_the_weights() -> None:
     average, model = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(average.weight)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,9 +13,6 @@ from earmark import settings
 from earmark.errors import UserError
 from earmark.models import Classifier
 from earmark.recipe import Training
-
-LEAST_RATE = 0.4
-"""Share of the learning rate that the fewest clips have (`training.full_rate_clips`)."""
 
 
 class Descent:
@@ -88,15 +84,6 @@ class Descent:
         rate = SCHEDULES[self.recipe.schedule](self.recipe, share, self.valid_losses)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-
-
-def for_clips(recipe: Training, n_clips: int) -> Training:
-    """The settings with the learning rates that this many training clips have."""
-    if not recipe.full_rate_clips:
-        return recipe
-    share = min(1.0, max(LEAST_RATE, n_clips / recipe.full_rate_clips))
-    rates = tuple(share * rate for rate in recipe.step_rates)
-    return replace(recipe, learning_rate=share * recipe.learning_rate, step_rates=rates)
 
 
 def check_training(recipe: Training) -> None:

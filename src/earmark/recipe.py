@@ -72,9 +72,6 @@ class Training:
     """Momentum of sgd and rmsprop."""
     learning_rate: Annotated[float, Meta(gt=0)] = 3e-3
     """Highest learning rate, the first one but for one-cycle."""
-    full_rate_clips: Annotated[int, Meta(ge=1)] | None = None
-    """Training clips from which on the rate is `learning_rate`; fewer have a lower one, in proportion to their number,
-    but not below 0.4 of it, so that they change less of what the first weights know; none: any number of clips."""
     weight_decay: Annotated[float, Meta(ge=0)] | None = None
     """Decay of the weights, not of biases and norms: adamw's own, for others added to the gradient; none: 0.01 for
     adamw, else 0."""

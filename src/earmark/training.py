@@ -28,7 +28,7 @@ from earmark.features import Features, Waveform
 from earmark.logbook import logbook
 from earmark.losses import Criterion, choose_loss, loss_of_scores
 from earmark.models import Classifier, Task
-from earmark.optimisation import Descent, for_clips, initialise
+from earmark.optimisation import Descent, initialise
 from earmark.plan import Plan, make_plan, settled
 from earmark.prediction import score_clips
 from earmark.probing import knows_sound
@@ -218,8 +218,7 @@ def make_trainer(run: Run, plan: Plan) -> Trainer:
         clips, targets[rows], source, plan.spec.cropping, recipe.batch_size, generator, together
     )
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    n_epochs = count_epochs(recipe, batches.n_batches)
-    descent = Descent(model, for_clips(recipe, len(rows)), n_epochs, batches.n_batches)
+    descent = Descent(model, recipe, count_epochs(recipe, batches.n_batches), batches.n_batches)
     monitor = recipe.monitor if len(plan.rows("valid")) and recipe.monitor != "none" else None
     average = copy.deepcopy(model) if recipe.average else model
     state = State(model, average, descent, (generator, draws), monitor)
