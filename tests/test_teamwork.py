@@ -76,8 +76,10 @@ def test_two_processes_go_on_where_one_was_broken_off(corpus: Path, tmp_path: Pa
 
 
 def test_the_default_recipe_and_a_leaking_one_with_its_twin(corpus: Path, tmp_path: Path) -> None:
-    """Both trainings of the command are helped with; norms over batches, crops, mixed clips, an average of weights."""
-    short = ["--set=training.epochs=2", "--set=training.min_steps=1", "--set=training.batch_size=8"]
+    """Both trainings of the command are helped with: norms over batches, crops, mixed clips, a backbone that rests
+    for an epoch, an average of weights."""
+    short = ["--set=training.epochs=2", "--set=training.min_steps=1", "--set=training.freeze=0.5"]
+    short += ["--set=training.batch_size=8"]
     done = torchrun("train", corpus, "-o", tmp_path / "run", *short, "--set=split.protocol=segments")
     assert done.returncode == 0, done.stderr
     for run in (tmp_path / "run", tmp_path / "run" / "grouped"):

@@ -144,6 +144,18 @@ def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(
         assert whole.history()["learning_rate"].nunique() > 1
 
 
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_a_backbone_that_rests_goes_on_to(
+    table: ClipTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    """Broken off while it rests, and just when it begins to learn."""
+    short = ("training.epochs=4", "training.min_steps=1", "training.freeze=0.5")
+    recipe = read_recipe("default", short)
+    whole = train(table, recipe, tmp_path / "whole", ONE, QUIET)
+    resumed = train_with_a_break(table, recipe, tmp_path / "broken", monkeypatch, stop_after)
+    assert_same_training(resumed, whole)
+
+
 @pytest.mark.parametrize("epochs_left", [2, 1, 0])
 def test_patience_goes_on_where_it_was_broken_off(
     table: ClipTable, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_left: int

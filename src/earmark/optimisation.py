@@ -44,6 +44,10 @@ class Descent:
         """Learning rate of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def freezes(self, n_batches: int) -> bool:
+        """Whether pretrained weights rest in the next `n_batches` steps, as in all that end within that share."""
+        return self.n_steps + n_batches <= self.recipe.freeze * self.n_steps_in_all
+
     def step(self, loss: torch.Tensor) -> None:
         """Move the weights once: gradient, L2, clipping, optimiser; then the schedule."""
         self.optimizer.zero_grad(set_to_none=True)

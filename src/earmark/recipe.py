@@ -81,6 +81,9 @@ class Training:
     validation loss does not fall."""
     warm_up: Annotated[float, Meta(gt=0, lt=1)] = 0.25
     """Share of the steps that one-cycle goes up in."""
+    freeze: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the epochs, from the first on, in which a pretrained backbone rests while all else learns (Kumar et
+    al., 2022): a head that is still random would spoil it. A backbone that begins with random weights never rests."""
     step_epochs: tuple[Annotated[int, Meta(ge=1)], ...] = ()
     """steps: after so many epochs the rate changes to ..."""
     step_rates: tuple[Annotated[float, Meta(gt=0)], ...] = ()

@@ -42,14 +42,12 @@ class Trainer:
 
     def __post_init__(self) -> None:
         _, self.draws = self.state.generators
-        model = Branches(self.state.model, self.augment, self.draws)
-        self.branches: Callable[[torch.Tensor], torch.Tensor] = (
-            DistributedDataParallel(model) if self.team.size > 1 else model
-        )
+        self._frozen: bool | None = None
 
     def epoch(self) -> Iterator[Step]:
         """Go through the training clips once."""
         model, descent = self.state.model, self.state.descent
+        self._prepare(model.pretrained is not None and descent.freezes(self.batches.n_batches))
         precision: torch.dtype = getattr(torch, self.recipe.precision)
         model.train()
         for x, y in augmented(self.batches, self.source, model.features, self.augment, self.draws):
@@ -61,6 +59,18 @@ class Trainer:
             if self.recipe.average:
                 follow(self.state.average, model, self.recipe.average, descent.n_steps)
             yield loss, branches, y
+
+    def _prepare(self, frozen: bool) -> None:
+        """Let the backbone learn or rest in the steps that follow."""
+        if frozen == self._frozen:
+            return
+        self._frozen = frozen
+        self.state.model.backbone.requires_grad_(not frozen)
+        model = Branches(self.state.model, self.augment, self.draws)
+        # DistributedDataParallel notes when it is made which gradients it is to wait for.
+        self.branches: Callable[[torch.Tensor], torch.Tensor] = (
+            DistributedDataParallel(model) if self.team.size > 1 else model
+        )
 
 
 def augmented(
