@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,23 @@ WHOLE_BATCHES = [
 """All training clips in every batch, whole, and nothing at random: then halves of a batch add up to the batch."""
 
 
-def torchrun(*arguments: str | Path, processes: int = 2) -> subprocess.CompletedProcess[str]:
+COUNT_THREADS = """
+import sys
+from pathlib import Path
+from earmark.cli import main
+code = main()
+print(*(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")), sep="\\n")
+sys.exit(code)
+"""
+"""`earmark`, then the names of the threads that this process ends with."""
+
+
+def torchrun(
+    *arguments: str | Path, processes: int = 2, program: Sequence[str | Path] = ("-m", "earmark")
+) -> subprocess.CompletedProcess[str]:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.run(
-        [sys.executable, *launcher, "-m", "earmark", *map(str, arguments)],
+        [sys.executable, *launcher, *map(str, program), *map(str, arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -61,6 +75,17 @@ def test_two_processes_learn_what_one_learns_and_only_the_first_speaks(corpus: P
     assert done.stderr.count("trained ") == 1
     assert len(open_run(tmp_path / "two").steps()) == 10  # type: ignore[arg-type]
     assert_alike(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")
+def test_no_thread_of_the_group_outlives_it(corpus: Path, tmp_path: Path) -> None:
+    """One that still runs as Python ends aborts the process once in a few hundred times, the training being done."""
+    program = tmp_path / "count_threads.py"
+    program.write_text(COUNT_THREADS)
+    done = torchrun("train", corpus, "-o", tmp_path / "run", *WHOLE_BATCHES, program=[program])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("python") >= 2  # each is listed at least by itself
+    assert "gloo" not in done.stdout
 
 
 def test_two_processes_go_on_where_one_was_broken_off(corpus: Path, tmp_path: Path) -> None:

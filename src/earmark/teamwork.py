@@ -65,6 +65,10 @@ def joined() -> Iterator[Team]:
         UserError: more processes than GPUs.
     """
     import torch
+
+    # torch imports it as DistributedDataParallel is made, and its functions hold the group of that moment: the threads
+    # of a group that is held run on as the process ends, which may abort it. Imported here, they hold none.
+    import torch.distributed.nn
     from torch import distributed
 
     on_gpus = torch.cuda.is_available()
@@ -80,12 +84,13 @@ def joined() -> Iterator[Team]:
         torch.cuda.set_device(place)
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
     here = team()
+    error = None
     try:
         yield here
-    except UserError:
-        if here.leads:
-            here.agree(None)
-        raise
+    except UserError as raised:
+        error = raised
     if here.leads:
         here.agree(None)
     distributed.destroy_process_group()
+    if error is not None:
+        raise error
