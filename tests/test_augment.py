@@ -13,6 +13,7 @@ import torch
 
 from earmark.augment import (
     Augment,
+    add_noise,
     augment_features,
     augment_waveforms,
     change_level,
@@ -349,6 +350,13 @@ def test_only_settings_on_waveforms_bypass_the_cache() -> None:
         (Augment(time_shift=1.5), LogMel(), "augment.time_shift", "found 1.5, wanted"),
         (Augment(mixup=-0.1), LogMel(), "augment.mixup", "found -0.1"),
         (Augment(noise_snr_db=(20.0, 10.0)), LogMel(), "augment.noise_snr_db", r"found \[20.0, 10.0\]"),
+        (
+            Augment(feature_noise_snr_db=(50.0, 5.0)),
+            LogMel(),
+            "augment.feature_noise_snr_db",
+            r"found \[50.0, 5.0\]",
+        ),
+        (replace(OFF, feature_noise=0.5), MFCC(), "augment.feature_noise", "found 0.5, but MFCC rows"),
         (Augment(), MFCC(), "augment.band_shift", "found 3, but MFCC features have no mel bands"),
         (Augment(band_shift=0), Waveform(), "augment.frequency_masks", "found 1, but Waveform rows"),
         (
@@ -391,9 +399,97 @@ def test_augmentation_runs_where_the_batch_is(config: FeatureConfig) -> None:
     x, targets = features(noise().cuda()), one_hot().cuda()
     draws = torch.Generator("cuda").manual_seed(0)
     x, targets = augment_features(x, targets, Augment(), features, draws)
+    assert add_noise(x, Augment(feature_noise=1.0), features, draws).is_cuda
     assert spec_augment(x, Augment(), features, draws).is_cuda
     assert targets.is_cuda
     assert augment_waveforms(noise().cuda(), Augment(noise_snr_db=(10.0, 20.0)), draws).is_cuda
+
+
+# Noise in features
+
+NOISY = replace(OFF, feature_noise=1.0, feature_noise_snr_db=(20.0, 20.0))
+SCALES: list[FeatureConfig] = [STFT(n_fft=512), STFT(n_fft=512, scale="power"), STFT(n_fft=512, scale="db")]
+
+
+@pytest.mark.parametrize("snr_db", [30.0, 10.0, -10.0])
+def test_noise_in_features_has_the_power_asked_for(snr_db: float) -> None:
+    features = Features(STFT(n_fft=512, scale="power"), RATE)
+    clean = features(noise(6))
+    noisy = add_noise(clean, replace(NOISY, feature_noise_snr_db=(snr_db, snr_db)), features, seeded())
+    added = (noisy - clean).mean(dim=(1, 2, 3)) / clean.mean(dim=(1, 2, 3))
+    torch.testing.assert_close(10 * added.log10(), torch.full((6,), -snr_db), rtol=0, atol=0.15)
+
+
+@pytest.mark.parametrize("config", [MEL.config, STFT(n_fft=512, scale="db")], ids=str)
+def test_noise_in_features_spreads_as_the_features_of_noise(config: FeatureConfig) -> None:
+    features = Features(config, RATE)
+    real = features(noise(20, 4 * RATE))
+    drowned = replace(NOISY, feature_noise_snr_db=(-40.0, -40.0))
+    ours = add_noise(features(noise(20, 4 * RATE)), drowned, features, seeded())
+    wanted, found = (x[..., 4:-4].std(dim=3).mean(dim=(0, 1))[2:-2] for x in (real, ours))
+    torch.testing.assert_close(found, wanted, rtol=0.3, atol=0)
+    assert float((found / wanted).mean()) == pytest.approx(1, abs=0.2)
+
+
+def test_every_noise_has_a_smooth_colour_of_its_own_within_bounds() -> None:
+    clips = MEL(noise(1, 10 * RATE)).expand(200, 1, 64, -1)
+    drowned = replace(NOISY, feature_noise_snr_db=(-30.0, -30.0))
+    colours = add_noise(clips, drowned, MEL, seeded()).mean(dim=(1, 3))
+    spread = colours.amax(dim=1) - colours.amin(dim=1)
+    assert 20 < float(spread.max()) < 2 * 12 + 3
+    assert (
+        float(colours.diff(dim=1).abs().max()) < 24 / 15.75 + 3
+    )  # the lowest bands of one bin have a low mean
+    assert len({tuple(one.tolist()) for one in colours}) == 200
+
+
+def test_noise_is_the_same_whatever_scale_the_features_have() -> None:
+    noisy = []
+    for config in SCALES:
+        features = Features(config, RATE)
+        x = add_noise(features(noise()), NOISY, features, seeded())
+        noisy.append({"magnitude": x.square(), "power": x, "db": 10 ** (x / 10)}[config.scale])  # type: ignore[union-attr]
+    torch.testing.assert_close(noisy[0], noisy[1], rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(noisy[2], noisy[1], rtol=1e-3, atol=1e-5)
+
+
+def test_noise_in_features_takes_its_share_of_clips_and_leaves_digital_silence() -> None:
+    waves = noise(40, 2 * RATE)
+    waves[:, RATE:] = 0
+    waves[7] = 0
+    clean = MEL(waves)
+    noisy = add_noise(clean, replace(NOISY, feature_noise=0.25), MEL, seeded())
+    changed = (noisy != clean).any(dim=2)[:, 0]
+    assert 9 <= int(changed.any(dim=1).sum()) <= 10  # the one that is silent throughout may be chosen
+    assert not changed[7].any()
+    assert not changed[:, 46:].any()
+    assert torch.isfinite(add_noise(clean, NOISY, MEL, seeded())).all()
+
+
+def test_noise_in_features_keeps_what_is_cut_below_the_peak() -> None:
+    features = Features(LogMel(n_mels=64, top_db=30.0), RATE)
+    noisy = add_noise(
+        features(noise()), replace(NOISY, feature_noise_snr_db=(40.0, 60.0)), features, seeded()
+    )
+    depth = noisy.amax(dim=(1, 2, 3)) - noisy.amin(dim=(1, 2, 3))
+    assert float(depth.max()) <= 30.001
+
+
+@pytest.mark.parametrize("config", [MFCC(n_mels=64), Waveform()], ids=str)
+def test_noise_is_passed_over_where_rows_are_no_frequencies(config: FeatureConfig) -> None:
+    features = Features(config, RATE)
+    x = features(noise())
+    assert add_noise(x, NOISY, features, seeded()) is x
+
+
+def test_noise_in_features_is_drawn_from_the_generator_and_spares_the_batch_given() -> None:
+    x = MEL(noise())
+    before = x.clone()
+    first, again, other = (add_noise(x, NOISY, MEL, seeded(seed)) for seed in (0, 0, 1))
+    assert torch.equal(x, before)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert add_noise(x, OFF, MEL, seeded()) is x
 
 
 # Freq-MixStyle

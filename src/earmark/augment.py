@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import torch
 from msgspec import Meta
 from torch import Tensor
@@ -20,11 +21,15 @@ from earmark.features import (
     STFT,
     FeatureConfig,
     Features,
+    Framing,
     LogMel,
     Waveform,
 )
+from earmark.models.crops import sounding
 
 FILTER_KNOTS = 5
+NOISE_COLOUR_DB = 12.0
+"""How far the noise of one row is above or below an even spectrum at most."""
 MIXSTYLE_BETA = 0.3
 MIXSTYLE_LEAST = 1e-3
 """A row's deviation below which it counts as even, and is not stretched to another's: its last bits are no sound."""
@@ -54,6 +59,10 @@ class Augment:
     """Widest such band, in rows (mel bands or bins); never more than half of them."""
     freq_mixstyle: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Share of clips whose rows get a mix of their own and another clip's mean and deviation over time."""
+    feature_noise: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Share of clips that the network hears in steady noise, each of its own colour; of an STFT or log-mel."""
+    feature_noise_snr_db: tuple[float, float] = (5.0, 50.0)
+    """How far that noise lies below the clip, in dB (least, most)."""
     waveform_gain_db: Annotated[float, Meta(ge=0)] = 0.0
     """Level of the waveform before the features, up to this many dB louder or softer; bypasses the cache."""
     noise_snr_db: tuple[float, float] | None = None
@@ -69,19 +78,21 @@ def check_augment(config: Augment, features: FeatureConfig) -> None:
     """Refuses settings that cannot be, or that mean nothing for these features.
 
     Raises:
-        UserError: a value outside its range; a shift of mel bands, a filter, frequency masks or Freq-MixStyle
+        UserError: a value outside its range; a shift of mel bands, a filter, noise, frequency masks or Freq-MixStyle
             where rows are none.
     """
     settings.check(config, "augment")
-    if config.noise_snr_db is not None and not config.noise_snr_db[0] <= config.noise_snr_db[1]:
-        problem = f"found {list(config.noise_snr_db)}, wanted [least, most]"
-        raise UserError("augment.noise_snr_db", problem, "Swap the two.")
+    for name in ("noise_snr_db", "feature_noise_snr_db"):
+        bounds = getattr(config, name)
+        if bounds is not None and not bounds[0] <= bounds[1]:
+            problem = f"found {list(bounds)}, wanted [least, most]"
+            raise UserError(f"augment.{name}", problem, "Swap the two.")
     if config.band_shift and not _has_mel_bands(features):
         problem = (
             f"found {config.band_shift}, but {type(features).__name__} features have no mel bands to shift"
         )
         raise UserError("augment.band_shift", problem, "Set band_shift = 0.")
-    for name in ("frequency_masks", "filter_db"):
+    for name in ("frequency_masks", "filter_db", "feature_noise"):
         value = getattr(config, name)
         if value and not _has_frequencies(features):
             problem = f"found {value:g}, but {type(features).__name__} rows are no frequencies"
@@ -227,6 +238,80 @@ def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     Decibels are mixed as they are: the usual mixup of inputs, a cross-fade and not the sum of two sounds.
     """
     return torch.lerp(values[partner], values, weight.to(values.dtype).view(-1, *[1] * (values.dim() - 1)))
+
+
+def add_noise(x: Tensor, config: Augment, features: Features, generator: torch.Generator) -> Tensor:
+    """Puts some clips into steady noise, as of wind, traffic or a cheap microphone, without leaving the features.
+
+    Powers add. The noise has a smooth spectrum (`random_filter`), its mean power over the rows as far below the clip's
+    as was drawn; around it each number spreads as the power of noise in its band does, a chi-square by Wilson
+    and Hilferty (1931), one frame knowing nothing of the next. Digital silence stays silent.
+
+    Args:
+        x: features `[B, C, F, N]`, of waveforms `[B, 1, T]`, not normalised.
+        config: which share of the clips, and how loud.
+        features: what made x; rows of waveforms and MFCCs are no frequencies and stay.
+        generator: on the batch's device.
+
+    Returns:
+        New features of the same shape; x itself where no clip is to be changed.
+    """
+    count = round(config.feature_noise * len(x))
+    framing = features.config
+    if not count or not _has_frequencies(framing) or isinstance(framing, Waveform):
+        return x
+    chosen = torch.randperm(len(x), generator=generator, device=x.device)[:count]
+    clean = x[chosen]
+    power = _power(clean, framing)
+
+    # As loud as was drawn, where there is sound.
+    there = sounding(clean, features.floor)
+    level = (power * there).sum(dim=(1, 2, 3)) / (there.sum(dim=(1, 2, 3)) * x.shape[2]).clamp_min(1)
+    snr_db = _between(*config.feature_noise_snr_db, clean, generator)
+    colour = torch.exp(random_filter(NOISE_COLOUR_DB, clean, generator) * LN_PER_DB)
+    colour = colour / colour.mean(dim=1, keepdim=True) * level[:, None] * torch.exp(-snr_db * LN_PER_DB)
+
+    # From frame to frame by chance.
+    n = _bins(framing, features.sample_rate, x.device)[:, None]
+    normal = torch.randn(clean.shape, generator=generator, device=x.device, dtype=x.dtype)
+    spread = (normal / (3 * n.sqrt()) + (1 - 1 / (9 * n))).clamp_min_(0) ** 3
+    noisy = _from_power(power + colour[:, None, :, None] * spread, framing)
+    return x.index_copy(0, chosen, torch.where(there, noisy, clean))
+
+
+def _power(x: Tensor, config: Framing) -> Tensor:
+    """Power of an STFT or log-mel `[B, C, F, N]`, with what was added to it before the logarithm."""
+    if isinstance(config, STFT) and config.scale != "db":
+        return x if config.scale == "power" else x.square()
+    return torch.exp(x * LN_PER_DB)
+
+
+def _from_power(power: Tensor, config: Framing) -> Tensor:
+    """The STFT or log-mel `[B, C, F, N]` that has this power; with top_db cut below the peak it has now."""
+    if isinstance(config, STFT) and config.scale != "db":
+        return power if config.scale == "power" else power.sqrt()
+    decibels = power.log10().mul_(10)
+    if config.top_db is not None:
+        return decibels.maximum(decibels.amax(dim=(1, 2, 3), keepdim=True) - config.top_db)
+    return decibels
+
+
+@functools.cache
+def _bins(config: Framing, sample_rate: int, device: torch.device) -> Tensor:
+    """How many bins that know nothing of each other each row is a mean of, `[F]`, 1 or more.
+
+    Powers of noise in two bins correlate as the squared spectrum of the squared window, by how far they are apart.
+    """
+    if not isinstance(config, LogMel):
+        return torch.ones(config.n_fft // 2 + 1, device=device)
+    from scipy.linalg import matmul_toeplitz
+
+    window = np.hanning((config.win_length or config.n_fft) + 1)[:-1]
+    correlation = np.abs(np.fft.rfft(window**2, config.n_fft)) ** 2
+    filters = config.filters(sample_rate)
+    together = matmul_toeplitz(correlation / correlation[0], filters.T).T
+    bins = filters.sum(axis=1) ** 2 / np.maximum((filters * together).sum(axis=1), 1e-30)
+    return torch.from_numpy(bins.clip(min=1)).to(device, torch.float32)
 
 
 def freq_mixstyle(x: Tensor, share: float, generator: torch.Generator) -> Tensor:

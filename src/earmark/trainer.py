@@ -9,7 +9,14 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from earmark.augment import Augment, augment_features, augment_waveforms, freq_mixstyle, spec_augment
+from earmark.augment import (
+    Augment,
+    add_noise,
+    augment_features,
+    augment_waveforms,
+    freq_mixstyle,
+    spec_augment,
+)
 from earmark.checkpoints import State
 from earmark.dataset import TrainingBatches
 from earmark.features import Features
@@ -99,7 +106,8 @@ def augmented(
 class Branches(nn.Module):
     """A model in training, from unnormalised features to the logits of each branch, the network's view disturbed.
 
-    The branch on statistics hears the features themselves: masks would be to it what no recording has.
+    The branch on statistics hears the features themselves: masks would be to it what no recording has, and noise would
+    hide from it what is quiet, by which it knows most.
 
     Shape: `[B, C, F, N]` -> `[n_branches, B, n_outputs]`.
     """
@@ -111,7 +119,8 @@ class Branches(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of each branch."""
         model = self.model
-        seen = freq_mixstyle(model.normalisation(x), self.augment.freq_mixstyle, self.draws)
+        seen = model.normalisation(add_noise(x, self.augment, model.features, self.draws))
+        seen = freq_mixstyle(seen, self.augment.freq_mixstyle, self.draws)
         seen = spec_augment(seen, self.augment, model.features, self.draws)
         return model.branches(model.pool(model.backbone(seen)), x)
 
