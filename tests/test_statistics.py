@@ -127,6 +127,25 @@ def test_one_odd_number_does_not_decide() -> None:
     assert (branch(x, FLOOR) <= MOST * layer.weight.abs().sum(dim=1) + layer.bias.abs()).all()
 
 
+@torch.no_grad()
+def test_a_clip_unlike_those_of_training_moves_the_branch_less() -> None:
+    branch = StatisticsBranch(ROWS, 8, dropout=0.0)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(200):  # the norm gets to know what is usual
+        branch.train()(torch.randn(16, 1, ROWS, 40, generator=generator) * 8 - 30, FLOOR)
+    branch.eval()
+
+    def weight(x: torch.Tensor) -> torch.Tensor:
+        z = branch.norm(branch.statistics(x, FLOOR)).clamp(-MOST, MOST)
+        return branch(x, FLOOR).norm(dim=1) / branch.hidden(z).norm(dim=1)
+
+    usual, odd = clips(8), 0.2 * clips(8) - 10
+    assert float(weight(usual).mean()) > 0.7
+    assert float(weight(odd).max()) < 0.1
+    distance = branch.norm(branch.statistics(odd, FLOOR)).clamp(-MOST, MOST).square().mean(dim=1)
+    torch.testing.assert_close(weight(odd), 1 / distance**2)
+
+
 def test_a_network_without_the_branch_is_what_it_was() -> None:
     stages = Residual().build((1, ROWS, 40))
     assert stages.statistics is None

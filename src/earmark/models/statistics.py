@@ -25,6 +25,9 @@ NOISE = 0.3
 class StatisticsBranch(nn.Module):
     """Statistics over time, standardised, then one hidden layer: what cheap models on small corpora learn from.
 
+    After training, a clip whose statistics lie beyond those of training moves the branch less: it was never told what
+    another microphone, noise or room makes of them.
+
     Args:
         rows: F.
         width: of the hidden layer.
@@ -54,8 +57,8 @@ class StatisticsBranch(nn.Module):
             x = self.statistics(features.to(self.norm.weight.dtype), floor)
             x = self._standardised(x).clamp(-MOST, MOST)
         if self.training:
-            x = x + NOISE * torch.randn_like(x)
-        return self.hidden(x)  # type: ignore[no-any-return]
+            return self.hidden(x + NOISE * torch.randn_like(x))  # type: ignore[no-any-return]
+        return self.hidden(x) * _likeness(x)  # type: ignore[no-any-return]
 
     def _standardised(self, x: Tensor) -> Tensor:
         """By the batch in training, unless that is a single clip."""
@@ -63,6 +66,14 @@ class StatisticsBranch(nn.Module):
         if by_batch == norm.training:
             return norm(x)  # type: ignore[no-any-return]
         return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+
+
+def _likeness(x: Tensor) -> Tensor:
+    """How far a clip is like those of training, `[B, 1]` in (0, 1], by its standardised statistics `[B, length]`.
+
+    1 where they lie within a standard deviation in the mean, else one over the square of their mean square.
+    """
+    return x.square().mean(dim=1, keepdim=True).clamp_min(1).pow(-2)
 
 
 class Statistics(nn.Module):
