@@ -19,7 +19,7 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import accuracy, active, explaining, reference
+from benchmarks import accuracy, active, explaining, reference, robustness
 from earmark.recipe import read_recipe
 from earmark.run import Run
 
@@ -227,7 +227,66 @@ def test_explanations_are_put_to_the_test_beside_random_masks(
     assert all(0 <= float(row["AI"]) <= 100 for row in rows)
 
 
-@pytest.mark.parametrize("benchmark", [accuracy, active, explaining, reference], ids=lambda b: b.__name__)
+def test_robustness_hears_the_test_clips_of_the_runs_that_are_there(
+    data: Path,
+    tmp_path: Path,
+    tiny_settings: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = [
+        "-o",
+        tmp_path / "table.csv",
+        "--runs",
+        tmp_path / "runs",
+        "--only",
+        "nsynth_like",
+        "--seeds",
+        1,
+    ]
+    with pytest.raises(SystemExit):
+        called(robustness, monkeypatch, *options)
+    assert "nsynth_like-given-0 is no trained run: benchmarks/accuracy.py makes it" in capsys.readouterr().err
+    changes = [part for one in tiny_settings for part in ("--set", one)]
+    called(accuracy, monkeypatch, *options, "--no-leaking", *changes)
+    as_it_was = rows_of(tmp_path / "table.csv")[0]
+    called(robustness, monkeypatch, *options)
+    row = rows_of(tmp_path / "table.csv")[0]
+    assert row["clips"] == as_it_was["test clips"]
+    assert row["as recorded"] == as_it_was["accuracy"]
+    assert all(0 <= float(row[name]) <= 100 for name in robustness.DISTURBANCES)
+
+
+@pytest.mark.parametrize("name", robustness.DISTURBANCES)
+def test_disturbed_sounds_are_what_they_say(name: str) -> None:
+    rate, n = 22050, 22050
+    sound = np.random.default_rng(0).standard_normal(n) * 0.1
+    changed, again = (robustness.DISTURBANCES[name](sound, rate, np.random.default_rng(1)) for _ in range(2))
+    assert changed.shape == (n,)
+    assert np.array_equal(changed, again)
+    hz = np.fft.rfftfreq(n, 1 / rate)
+    before, after = np.abs(np.fft.rfft(sound)) ** 2, np.abs(np.fft.rfft(changed)) ** 2
+    gain = {
+        band: 10 * np.log10(after[inside].mean() / before[inside].mean())
+        for band, inside in {"low": hz < 150, "middle": (hz > 600) & (hz < 2000), "high": hz > 6000}.items()
+    }
+    added = 10 * np.log10(np.square(changed - sound).mean() / np.square(sound).mean() + 1e-30)
+    if name == "as recorded":
+        assert np.array_equal(changed, sound)
+    elif name == "equaliser":
+        assert 1 < max(map(abs, gain.values())) < 9.5
+    elif name == "telephone":
+        assert gain["low"] < -20 and abs(gain["middle"]) < 1 and gain["high"] < -20
+    elif name == "room":
+        assert abs(added) < 2  # the reflections alone, as loud as what comes straight
+    else:
+        assert added == pytest.approx(-float(name.split()[1]), abs=1e-6)
+        assert gain["low"] > gain["middle"] > gain["high"]
+
+
+@pytest.mark.parametrize(
+    "benchmark", [accuracy, active, explaining, reference, robustness], ids=lambda b: b.__name__
+)
 def test_a_folder_of_corpora_that_is_not_named_is_asked_for(
     benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
