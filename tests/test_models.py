@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from earmark.errors import UserError
-from earmark.features import MFCC, STFT, FeatureConfig, Features, LogMel, Waveform
+from earmark.features import MFCC, STFT, FeatureConfig, Features, LogMel, Waveform, sounding
 from earmark.models import NETWORKS, Classifier, ModelSpec
-from earmark.models.crops import Cropping, scoring_crops, sounding
+from earmark.models.crops import Cropping, scoring_crops
 from earmark.models.residual import ResidualBlock
 from earmark.run import load_model, save_model
 

@@ -24,8 +24,8 @@ from earmark.features import (
     Framing,
     LogMel,
     Waveform,
+    sounding,
 )
-from earmark.models.crops import sounding
 
 FILTER_KNOTS = 5
 NOISE_COLOUR_DB = 12.0

@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 
 from earmark.cache import FeatureStore
 from earmark.clips import ClipTable, format_seconds
-from earmark.features import Features, Waveform
-from earmark.models.crops import Cropping, pad_end, sounding
+from earmark.features import Features, Waveform, sounding
+from earmark.models.crops import Cropping, pad_end
 from earmark.teamwork import ALONE, Team
 
 DRAWS = 32

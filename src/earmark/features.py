@@ -325,6 +325,15 @@ def _floor(config: FeatureConfig) -> Tensor:
     return floor
 
 
+def sounding(features: Tensor, floor: Tensor) -> Tensor:
+    """Frames that are not digital silence: bool `[..., 1, N]` of features `[..., F, N]` with their floor `[F]`.
+
+    With `top_db` silence is no number of its own, and every frame of a clip with sound counts as sound.
+    """
+    rounding = 1e-5 * floor.abs().max()
+    return ((features - floor[:, None]).abs() > rounding).any(dim=-2, keepdim=True)
+
+
 def _cut_below_peak(decibels: Tensor, top_db: float) -> Tensor:
     """Raises what is more than top_db below its own clip's peak to that level; `[B, N, F]`."""
     return decibels.maximum(decibels.amax(dim=(1, 2), keepdim=True) - top_db)

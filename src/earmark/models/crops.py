@@ -8,6 +8,8 @@ from typing import Annotated
 import torch
 from msgspec import Meta
 
+from earmark.features import sounding
+
 
 @dataclass(frozen=True)
 class Cropping:
@@ -40,15 +42,6 @@ class Crops:
     def log_mean(self, logs: torch.Tensor) -> torch.Tensor:
         """Logarithm of the weighted mean `[n]` of what has the logarithms `[K, n]`."""
         return (logs + self.weights.to(logs).log()[:, None]).logsumexp(dim=0)
-
-
-def sounding(features: torch.Tensor, floor: torch.Tensor) -> torch.Tensor:
-    """Frames that are not digital silence: bool `[..., 1, N]` of features `[..., F, N]` with their floor `[F]`.
-
-    With `top_db` silence is no number of its own, and every frame of a clip with sound counts as sound.
-    """
-    rounding = 1e-5 * floor.abs().max()
-    return ((features - floor[:, None]).abs() > rounding).any(dim=-2, keepdim=True)
 
 
 def scoring_crops(features: torch.Tensor, n_frames: int, max_crops: int, floor: torch.Tensor) -> Crops:

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earmark.features import LN_PER_DB, dct_matrix
-from earmark.models.crops import sounding
+from earmark.features import LN_PER_DB, dct_matrix, sounding
 
 N_COSINES = 20
 """Cosines over the rows that are followed through time."""
