@@ -22,12 +22,15 @@ from earmark.models.residual import Residual
 from earmark.recipe import Recipe, read_recipe
 from earmark.training import Options, train
 
+NO_FREQUENCIES = ("augment.band_shift=0", "augment.frequency_masks=0", "augment.feature_noise=0")
+"""What is done to rows that are frequencies, which those of MFCCs are not."""
+
 
 @pytest.fixture
 def recipe() -> Recipe:
     small = read_recipe(
         "default",
-        ["training.epochs=2", "training.min_steps=2", "augment.band_shift=0", "augment.frequency_masks=0"],
+        ["training.epochs=2", "training.min_steps=2", *NO_FREQUENCIES],
     )
     return dataclasses.replace(
         small,
