@@ -249,25 +249,25 @@ class Features(nn.Module):
         )
         if isinstance(c, STFT):
             is_exact = c.scale == "db" and not as_it_comes
-            squares = self._squares(frames * (self.exact_window if is_exact else self.window), c)
-            return squares[..., 0::2] + squares[..., 1::2], False
+            return self._spectrum(frames * (self.exact_window if is_exact else self.window), c), False
         is_exact = frames.dtype == torch.float64 and not as_it_comes
-        squares = self._squares(frames * (self.exact_window if is_exact else self.window), c)
-        power: Tensor = self.mel(squares)
+        spectrum = self._spectrum(frames * (self.exact_window if is_exact else self.window), c)
+        power: Tensor = self.mel(spectrum)
         if as_it_comes:
             return power, False
-        doubtful = self._in_doubt(power.detach(), squares.detach().sum(dim=-1), c)
+        doubtful = self._in_doubt(power.detach(), spectrum.detach().sum(dim=-1), c)
         is_hard = 2 * len(doubtful) > power.shape[0] * power.shape[1]
         if is_exact or len(doubtful) == 0:
             return power, is_hard
         again = frames.reshape(-1, self.win_length).index_select(0, doubtful)[None]
-        exact = self.mel(self._squares(again.double() * self.exact_window, c))
+        exact = self.mel(self._spectrum(again.double() * self.exact_window, c))
         return power.flatten(0, 1).index_copy(0, doubtful, exact[0]).view_as(power), is_hard
 
-    def _squares(self, windowed: Tensor, c: Framing) -> Tensor:
-        """Windowed frames `[B, n, win_length]` -> squares of re and im interleaved, transformed in their precision."""
-        spectrum = torch.fft.rfft(windowed, n=c.n_fft)
-        return torch.view_as_real(spectrum).to(self.window.dtype).square_().flatten(-2)
+    def _spectrum(self, windowed: Tensor, c: Framing) -> Tensor:
+        """Windowed frames `[B, n, win_length]` -> power of their bins, transformed in their precision."""
+        transformed = torch.fft.rfft(windowed, n=c.n_fft)
+        squares = torch.view_as_real(transformed).to(self.window.dtype).square_()
+        return squares[..., 0] + squares[..., 1]
 
     def _in_doubt(self, power: Tensor, energy: Tensor, c: Framing) -> Tensor:
         """Numbers of the frames, of all `B n`, that could show the rounding of single precision in decibels.
@@ -281,8 +281,7 @@ class Features(nn.Module):
         else:  # the peak of these frames is at most the clip's
             peak = power.amax(dim=(1, 2), keepdim=True)
             bands = power.maximum((peak * 10 ** (-c.top_db / 10)).clamp_min_(AMIN_TOP_DB)).reciprocal_()
-        bands *= self.doubt
-        errors = bands.mean(dim=-1) if isinstance(c, MFCC) else bands.amax(dim=-1)
+        errors = bands @ self.doubt / c.n_mels if isinstance(c, MFCC) else bands.mul_(self.doubt).amax(dim=-1)
         return (errors * energy > c.n_fft / 2).flatten().nonzero()[:, 0]  # by Parseval, of half a spectrum
 
     def _coefficients(self, decibels: Tensor) -> Tensor:
