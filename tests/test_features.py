@@ -200,6 +200,47 @@ def test_hard_frames_of_a_long_sound_are_transformed_once(
     np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4)
 
 
+@pytest.mark.parametrize("n_clips", [1, 3])
+@pytest.mark.parametrize("per_block", [10, 30, 1000])
+def test_hard_frames_here_and_there_are_put_together_and_transformed_again(
+    tone: Tone, monkeypatch: pytest.MonkeyPatch, per_block: int, n_clips: int
+) -> None:
+    """A quarter of the frames, in more and in fewer blocks than frames are put aside for, of clips alike and not."""
+    librosa = pytest.importorskip("librosa")
+    monkeypatch.setitem(earmark.features.BLOCK, "cpu", per_block * 2048)
+    noise = 0.1 * np.random.default_rng(0).standard_normal((n_clips, 4 * RATE))
+    waves = noise.copy()
+    for start in range(RATE // 4, 4 * RATE, RATE):  # bursts of 0.2 s, in which the noise is far down
+        waves[:, start : start + RATE // 5] = tone(440, 0.2, level=0.7) + 1e-4 * noise[:, : RATE // 5]
+    waves = waves.astype(np.float32)
+    features = Features(LogMel(n_mels=40), RATE)
+    with Transforms() as done:
+        found = features(torch.from_numpy(waves))[:, 0]
+    n = n_clips * features.n_frames(4 * RATE)
+    assert 0.1 * n < done.frames[torch.float64] < 0.3 * n
+    assert done.frames[torch.float32] >= 0.9 * n
+    expected = [fixed_floor(librosa.feature.melspectrogram(y=wave, sr=RATE, n_mels=40)) for wave in waves]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4)
+
+
+def test_gradients_of_hard_frames_are_those_of_double_precision(
+    tone: Tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of half a second of noise, then of a tone with noise far below it: one part of its frames is hard."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(RATE // 2)
+    wave = torch.from_numpy(np.append(noise, tone(440, 0.2, level=0.7) + 1e-4 * noise[: RATE // 5]))
+    single, double = wave.float()[None].requires_grad_(), wave.double()[None].requires_grad_()
+    Features(LogMel(n_mels=40), RATE).double()(double).sum().backward()
+    assert double.grad is not None
+    for per_block in (4, 1000):
+        monkeypatch.setitem(earmark.features.BLOCK, "cpu", per_block * 2048)
+        single.grad = None
+        with Transforms() as done:
+            Features(LogMel(n_mels=40), RATE)(single).sum().backward()
+        assert 0 < done.frames[torch.float64] < done.frames[torch.float32]
+        assert (single.grad - double.grad).norm() < 3e-3 * double.grad.norm()
+
+
 def test_log_mels_and_mfccs_of_real_recordings_equal_librosas(real_data: Path) -> None:
     librosa = pytest.importorskip("librosa")
     recordings = sorted(path for path in real_data.rglob("*") if path.suffix in (".wav", ".flac", ".ogg"))

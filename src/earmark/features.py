@@ -200,17 +200,32 @@ class Features(nn.Module):
         n_clips, n = waveform.shape[0], self.n_frames(waveform.shape[1])
         room = max(1, BLOCK.get(waveform.device.type, BLOCK["cpu"]) // c.n_fft)
         if torch.compiler.is_compiling() or 0 < n_clips * n <= room:  # an exported graph is one block
-            return self._rows(self._frames(waveform, c, 0, n), c)[0]
+            frames = self._frames(waveform, c, 0, n)
+            rows, doubtful = self._rows(frames, c)
+            return self._mended(rows, [doubtful], [_of_all(frames, doubtful)], c) if len(doubtful) else rows
         step = math.ceil(n / max(1, round(n / room)))
         clips_at_once = max(1, round(room / step))  # in fuller blocks threads wait for fewer calls
         out = waveform.new_empty(n_clips, n, self._n_rows)
+        places: list[Tensor] = []  # in out, of frames that are put aside for a block of their own
+        aside: list[Tensor] = []
         is_hard = False  # what most frames of the last block were, those of the next will be
         for clip in range(0, n_clips, clips_at_once):
             clips = slice(clip, clip + clips_at_once)
             for first in range(0, n, step):
                 frames = self._frames(waveform[clips], c, first, min(first + step, n), exact=is_hard)
-                out[clips, first : first + step], is_hard = self._rows(frames, c)
-        return out
+                out[clips, first : first + step], doubtful = self._rows(frames, c)
+                if len(doubtful) and not is_hard:
+                    places.append(doubtful + (clip * n + first))  # a block is whole clips or a stretch of one
+                    aside.append(_of_all(frames, doubtful))
+                is_hard = 2 * len(doubtful) > frames.shape[0] * frames.shape[1]
+                if sum(map(len, places)) > room:
+                    out, places, aside = self._mended(out, places, aside, c), [], []
+        return self._mended(out, places, aside, c) if places else out
+
+    def _mended(self, rows: Tensor, places: list[Tensor], frames: list[Tensor], c: Framing) -> Tensor:
+        """Rows `[B, n, F]`, those at some places of all B n anew from their frames, in double precision."""
+        exact, _ = self._rows(torch.cat(frames)[None].double(), c)
+        return rows.flatten(0, 1).index_copy_(0, torch.cat(places), exact[0]).view_as(rows)
 
     def _frames(self, waveform: Tensor, c: Framing, first: int, last: int, exact: bool = False) -> Tensor:
         """Frames first to last - 1 of `[B, T]`: a view `[B, n, win_length]`, zeros beyond both ends; exact: float64."""
@@ -228,40 +243,35 @@ class Features(nn.Module):
             piece = nn.functional.pad(piece, (before, after))
         return piece.unfold(1, self.win_length, c.hop_length)
 
-    def _rows(self, frames: Tensor, c: Framing) -> tuple[Tensor, bool]:
+    def _rows(self, frames: Tensor, c: Framing) -> tuple[Tensor, Tensor]:
         """Frames `[B, n, win_length]` -> `[B, n, F]`; with top_db the decibels, uncut and before any DCT.
 
-        And whether most of them need double precision.
+        And the numbers `[k]` of the frames, of all B n, that need double precision, whether they have it or not.
         """
-        power, is_hard = self._power(frames, c)
+        power, doubtful = self._power(frames, c)
         if isinstance(c, STFT) and c.scale == "power":
-            return power, is_hard
+            return power, doubtful
         if isinstance(c, STFT) and c.scale == "magnitude":
-            return power.clamp_min(TINY).sqrt() - math.sqrt(TINY), is_hard
+            return power.clamp_min(TINY).sqrt() - math.sqrt(TINY), doubtful
         if c.top_db is not None:
-            return power.clamp_min(AMIN_TOP_DB).log10().mul_(10), is_hard
-        return self._coefficients(power.add_(AMIN).log10().mul_(10)), is_hard
+            return power.clamp_min(AMIN_TOP_DB).log10().mul_(10), doubtful
+        return self._coefficients(power.add_(AMIN).log10().mul_(10)), doubtful
 
-    def _power(self, frames: Tensor, c: Framing) -> tuple[Tensor, bool]:
-        """Frames -> power in bins or bands, as exact as what becomes of it needs; and whether most need it exact."""
+    def _power(self, frames: Tensor, c: Framing) -> tuple[Tensor, Tensor]:
+        """Frames -> power in bins or bands, in the precision of the frames; and which of them need double precision."""
         as_it_comes = (
             self.window.dtype != torch.float32 or frames.device.type != "cpu" or torch.compiler.is_compiling()
         )
+        none = torch.empty(0, dtype=torch.int64)
         if isinstance(c, STFT):
             is_exact = c.scale == "db" and not as_it_comes
-            return self._spectrum(frames * (self.exact_window if is_exact else self.window), c), False
+            return self._spectrum(frames * (self.exact_window if is_exact else self.window), c), none
         is_exact = frames.dtype == torch.float64 and not as_it_comes
         spectrum = self._spectrum(frames * (self.exact_window if is_exact else self.window), c)
         power: Tensor = self.mel(spectrum)
         if as_it_comes:
-            return power, False
-        doubtful = self._in_doubt(power.detach(), spectrum.detach().sum(dim=-1), c)
-        is_hard = 2 * len(doubtful) > power.shape[0] * power.shape[1]
-        if is_exact or len(doubtful) == 0:
-            return power, is_hard
-        again = frames.reshape(-1, self.win_length).index_select(0, doubtful)[None]
-        exact = self.mel(self._spectrum(again.double() * self.exact_window, c))
-        return power.flatten(0, 1).index_copy(0, doubtful, exact[0]).view_as(power), is_hard
+            return power, none
+        return power, self._in_doubt(power.detach(), spectrum.detach().sum(dim=-1), c)
 
     def _spectrum(self, windowed: Tensor, c: Framing) -> Tensor:
         """Windowed frames `[B, n, win_length]` -> power of their bins, transformed in their precision."""
@@ -308,6 +318,13 @@ def _rounding(n_fft: int) -> float:
     noise = torch.randn(8, n_fft, generator=torch.Generator().manual_seed(0))
     errors = torch.fft.rfft(noise.double()) - torch.fft.rfft(noise)
     return float(errors.abs().square().mean().sqrt() / noise.norm(dim=1).mean())
+
+
+def _of_all(frames: Tensor, chosen: Tensor) -> Tensor:
+    """Some of all frames of all clips: `[B, n, win_length]` and their numbers `[k]` -> `[k, win_length]`."""
+    if len(frames) == 1:
+        return frames[0].index_select(0, chosen)
+    return frames[chosen // frames.shape[1], chosen % frames.shape[1]]
 
 
 def _floor(config: FeatureConfig) -> Tensor:
