@@ -19,6 +19,7 @@ FLOORS = [
     {
         "features",
         "mel",
+        "rounding",
         "normalisation",
         "augment",
         "metrics",

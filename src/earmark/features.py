@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,12 +15,12 @@ from torch import Tensor, nn
 from earmark import settings
 from earmark.errors import UserError
 from earmark.mel import MelBands, MelScale, mel_edges, mel_filters
+from earmark.rounding import Rounding
 
 LN_PER_DB = math.log(10) / 10
 """Natural logarithm of the power that a decibel stands for."""
 AMIN = 1e-7  # power added before the logarithm: silence is -70 dB, whatever else is in the clip
 AMIN_TOP_DB = 1e-10  # librosa's amin, used with top_db only
-IN_DOUBT = 1.25e-4  # decibels, a quarter of what is promised: what may err by more is transformed in double
 TINY = 2.0**-100  # keeps the root of the power differentiable at 0; its own root is exact
 BLOCK = {
     "cpu": 2**19,
@@ -152,8 +151,9 @@ class Features(nn.Module):
         if isinstance(config, LogMel):
             filters = config.filters(sample_rate)
             self.mel = MelBands(filters)
-            error = 20 / math.log(10) * _rounding(config.n_fft) / IN_DOUBT
-            self.doubt = torch.from_numpy(filters.max(axis=1) * error**2).float()  # as the exact window
+            amin = AMIN if config.top_db is None else AMIN_TOP_DB
+            is_mfcc = isinstance(config, MFCC)
+            self.rounding = Rounding(filters, config.n_fft, amin, config.top_db, summed=is_mfcc)
         if isinstance(config, MFCC):
             self.exact_dct = dct_matrix(config.n_mels, config.n_mfcc)  # never leaves the processor
             self.register_buffer("dct", self.exact_dct.float(), persistent=False)
@@ -271,28 +271,13 @@ class Features(nn.Module):
         power: Tensor = self.mel(spectrum)
         if as_it_comes:
             return power, none
-        return power, self._in_doubt(power.detach(), spectrum.detach().sum(dim=-1), c)
+        return power, self.rounding.in_doubt(power.detach(), spectrum.detach().sum(dim=-1))
 
     def _spectrum(self, windowed: Tensor, c: Framing) -> Tensor:
         """Windowed frames `[B, n, win_length]` -> power of their bins, transformed in their precision."""
         transformed = torch.fft.rfft(windowed, n=c.n_fft)
         squares = torch.view_as_real(transformed).to(self.window.dtype).square_()
         return squares[..., 0] + squares[..., 1]
-
-    def _in_doubt(self, power: Tensor, energy: Tensor, c: Framing) -> Tensor:
-        """Numbers of the frames, of all `B n`, that could show the rounding of single precision in decibels.
-
-        Rounding adds about the same error to every bin, in proportion to the root of the frame's energy: much
-        for a band far below the rest of its frame, unless it is below the floor too. A coefficient of an MFCC is
-        a sum over bands with squared weights of 2 / n_mels at most, so that their mean square counts.
-        """
-        if c.top_db is None:
-            bands = power / (power + AMIN).square_()
-        else:  # the peak of these frames is at most the clip's
-            peak = power.amax(dim=(1, 2), keepdim=True)
-            bands = power.maximum((peak * 10 ** (-c.top_db / 10)).clamp_min_(AMIN_TOP_DB)).reciprocal_()
-        errors = bands @ self.doubt / c.n_mels if isinstance(c, MFCC) else bands.mul_(self.doubt).amax(dim=-1)
-        return (errors * energy > c.n_fft / 2).flatten().nonzero()[:, 0]  # by Parseval, of half a spectrum
 
     def _coefficients(self, decibels: Tensor) -> Tensor:
         """Log-mel `[B, n, n_mels]` -> MFCC `[B, n, n_mfcc]`; anything else as it is."""
@@ -310,14 +295,6 @@ def dct_matrix(n_mels: int, n_mfcc: int) -> Tensor:
     dct = torch.cos(math.pi * k * (2 * m + 1) / (2 * n_mels)) * math.sqrt(2 / n_mels)
     dct[0] /= math.sqrt(2)
     return dct
-
-
-@cache
-def _rounding(n_fft: int) -> float:
-    """Error of a bin of a real Fourier transform in single precision, against the root of the energy: measured."""
-    noise = torch.randn(8, n_fft, generator=torch.Generator().manual_seed(0))
-    errors = torch.fft.rfft(noise.double()) - torch.fft.rfft(noise)
-    return float(errors.abs().square().mean().sqrt() / noise.norm(dim=1).mean())
 
 
 def _of_all(frames: Tensor, chosen: Tensor) -> Tensor:
