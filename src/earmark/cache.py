@@ -31,7 +31,7 @@ from earmark.devices import keep_freed_memory, using_threads
 from earmark.errors import UserError
 from earmark.features import FEATURES, Features
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever the arithmetic of decoding or of features changes: entries of another format are not met."""
 
 SHARD_BYTES = 64 * 2**20
