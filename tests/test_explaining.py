@@ -319,12 +319,12 @@ def learnt() -> Callable[[str], Classifier]:
 
 
 def recognised(model: Classifier, n: int = 4) -> list[tuple[Heard, Region, int]]:
-    """Clips with a beep that the model hears, and where it is."""
+    """At most n clips, and 4 at least where n is not less, with a beep that the model hears, and where it is."""
     waves, classes, regions = beeps(24, 3)
     with torch.no_grad():
         said = model(waves).argmax(dim=1)
     rows = [i for i in range(len(waves)) if classes[i] and said[i] == classes[i]][:n]
-    assert len(rows) == n, "the network has not learnt to hear beeps"
+    assert len(rows) >= min(n, 4), "the network has not learnt to hear beeps"
     return [(hear(model, waves[i], Question(int(classes[i]))), regions[i], int(classes[i])) for i in rows]
 
 
@@ -334,7 +334,7 @@ def test_maps_find_the_beep(learnt: Callable[[str], Classifier], name: str, meth
     if (name, method) == ("dense", "grad-cam"):
         pytest.skip("dense networks have no maps; the contract test has the words")
     inside, by_chance, kept_right, removed_right = [], [], [], []
-    for one, region, own in recognised(learnt(name)):
+    for one, region, own in recognised(learnt(name), 12 if method == DEFAULT else 4):
         importance = METHODS[method].map(one, 0)
         blind = method == "grad-cam" and (
             isinstance(one.model.spec.features, MFCC | Waveform) or name == "recurrent"
@@ -349,8 +349,8 @@ def test_maps_find_the_beep(learnt: Callable[[str], Classifier], name: str, meth
         removed_right.append(int(said[1]) == own)
     assert np.mean(inside) > INSIDE[method] * np.mean(by_chance)
     if method == DEFAULT:
-        assert sum(kept_right) >= 3, "what is kept is still the class"
-        assert sum(removed_right) <= 1, "what is left is not"
+        assert np.mean(kept_right) >= 0.75, "what is kept is still the class"
+        assert np.mean(removed_right) <= 0.25, "what is left is not"
     elif (name, method) != ("recurrent", "grad-cam"):  # whose states at the end know all that came before
         assert np.mean(kept_right) >= 0.25
         assert np.mean(removed_right) <= 0.75
